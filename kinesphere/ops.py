@@ -1,0 +1,199 @@
+"""The handful of tensor operations that every StyleGAN is made of, in plain PyTorch, on any device, differentiable twice."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+SQRT2 = math.sqrt(2)
+
+
+def filter_taps(taps: Sequence[float] | Sequence[Sequence[float]]) -> Tensor:
+    """A resampling filter from its taps, 1-D (separable) or 2-D, made to sum to 1. [1, 3, 3, 1] is StyleGAN2's."""
+    f = torch.as_tensor(np.asarray(taps, dtype=np.float64))
+    return (f / f.sum()).float()
+
+
+def normalize_2nd_moment(x: Tensor, eps: float = 1e-8) -> Tensor:
+    """Scale each row of `x` [N, D] to unit RMS."""
+    return x * (x.square().mean(dim=1, keepdim=True) + eps).rsqrt()
+
+
+def bias_act(
+    x: Tensor, bias: Tensor | None = None, slope: float = 0.2, gain: float = SQRT2, clamp: float | None = None
+) -> Tensor:
+    """Bias, leaky ReLU, gain, clamp, in that order. `slope=1, gain=1` is linear; `clamp` bounds the magnitude after the gain.
+
+    `x` is [N, C] or [N, C, H, W]; `bias` is [C].
+    """
+    if bias is not None:
+        x = x + bias.view([1, -1] + [1] * (x.ndim - 2))
+    if slope != 1:
+        x = F.leaky_relu(x, slope)
+    if gain != 1:
+        x = x * gain
+    return x if clamp is None else x.clamp(-clamp, clamp)
+
+
+def _depthwise(f: Tensor, x: Tensor, axis: int | None) -> Tensor:
+    """The filter as one [1, kh, kw] kernel for each of the channels of `x`; `axis` lays a 1-D filter along rows or columns."""
+    f = f.to(x)
+    if axis is not None:
+        f = f[None, :] if axis == 3 else f[:, None]
+    return f[None, None].expand(x.shape[1], 1, *f.shape)
+
+
+def _fir_up(x: Tensor, f: Tensor, axis: int | None, up: int, low: tuple[int, int], size: tuple[int, int]) -> Tensor:
+    """Insert zeros and filter, as one depthwise transposed convolution; then crop or pad to `size` after dropping `low`."""
+    k = _depthwise(f, x, axis)
+    stride = (up if axis in (None, 2) else 1, up if axis in (None, 3) else 1)
+    x = F.conv_transpose2d(x, k, stride=stride, groups=x.shape[1])
+    top, left = low
+    bottom, right = size[0] - x.shape[2] + top, size[1] - x.shape[3] + left
+    return F.pad(x, [-left, right, -top, bottom])
+
+
+def upfirdn2d(
+    x: Tensor,
+    f: Tensor | None,
+    up: int = 1,
+    down: int = 1,
+    padding: Sequence[int] = (0, 0, 0, 0),
+    gain: float = 1.0,
+) -> Tensor:
+    """Up-sample, filter, down-sample `x` [N, C, H, W].
+
+    In words: put `up - 1` zeros after every pixel; pad by `padding` = (left, right, top, bottom), negative crops;
+    convolve with `f` (1-D: along both axes; 2-D: as it is; None: identity) without further padding, multiplied by `gain`;
+    keep every `down`-th pixel. Output height is `(H * up + top + bottom - taps) // down + 1`.
+    """
+    left, right, top, bottom = padding
+    if f is None:
+        f = x.new_ones([1, 1])
+    f = f * (gain if f.ndim == 2 else math.sqrt(gain))
+    if up == 1:
+        x = F.pad(x, [left, right, top, bottom]) if any(padding) else x
+        f = f.flip(list(range(f.ndim)))  # conv2d correlates, a filter convolves
+        if f.ndim == 2:
+            return F.conv2d(x, _depthwise(f, x, None), stride=down, groups=x.shape[1])
+        x = F.conv2d(x, _depthwise(f, x, 3), stride=(1, down), groups=x.shape[1])
+        return F.conv2d(x, _depthwise(f, x, 2), stride=(down, 1), groups=x.shape[1])
+    kh, kw = f.shape[0], f.shape[-1]
+    height, width = x.shape[2] * up + top + bottom - kh + 1, x.shape[3] * up + left + right - kw + 1
+    low = (kh - 1 - top, kw - 1 - left)
+    if f.ndim == 2:
+        x = _fir_up(x, f, None, up, low, (height, width))
+    else:
+        x = _fir_up(x, f, 3, up, (0, low[1]), (x.shape[2], width))
+        x = _fir_up(x, f, 2, up, (low[0], 0), (height, width))
+    return x[:, :, ::down, ::down] if down > 1 else x
+
+
+def fir_padding(f: Tensor, up: int = 1, down: int = 1) -> tuple[int, int, int, int]:
+    """The padding with which `upfirdn2d` makes pictures exactly `up / down` times as large, kept in place."""
+    taps = f.shape[-1]
+    low, high = (taps + up - 1) // 2, (taps - up) // 2
+    if down > 1:
+        low, high = (taps - down + 1) // 2, (taps - down) // 2
+    return low, high, low, high
+
+
+def upsample2d(x: Tensor, f: Tensor) -> Tensor:
+    """Twice the size, with the brightness kept."""
+    return upfirdn2d(x, f, up=2, padding=fir_padding(f, up=2), gain=4)
+
+
+def downsample2d(x: Tensor, f: Tensor) -> Tensor:
+    """Half the size."""
+    return upfirdn2d(x, f, down=2, padding=fir_padding(f, down=2))
+
+
+def conv2d_up(x: Tensor, weight: Tensor, f: Tensor) -> Tensor:
+    """Convolve and double the size: a transposed convolution of stride 2, then the filter.
+
+    `weight` is [O, I, k, k], odd k, used as a transposed convolution uses it (not flipped). 3x3: 2H+1, filtered back to 2H.
+    """
+    k, taps = weight.shape[-1], f.shape[-1]
+    if k == 1:
+        return upsample2d(F.conv2d(x, weight), f)
+    x = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)  # [N, O, 2H + k - 2, ...]
+    spare = taps + 1 - k  # pixels to add in all, so that 2H remain after the filter
+    low = (spare + 1) // 2
+    return upfirdn2d(x, f, padding=(low, spare - low, low, spare - low), gain=4)
+
+
+def conv2d_down(x: Tensor, weight: Tensor, f: Tensor) -> Tensor:
+    """Convolve and halve the size: the filter, then a convolution of stride 2. `weight` is [O, I, k, k], odd k."""
+    k, taps = weight.shape[-1], f.shape[-1]
+    if k == 1:
+        return F.conv2d(downsample2d(x, f), weight)
+    spare = taps + k - 3
+    low = (spare + 1) // 2
+    x = upfirdn2d(x, f, padding=(low, spare - low, low, spare - low))  # [N, I, H + 1, ...]
+    return F.conv2d(x, weight, stride=2)
+
+
+def demodulation(weight: Tensor, styles: Tensor, eps: float = 1e-8) -> Tensor:
+    """What brings each output channel back to unit variance: `styles` [N, I] -> [N, O]. Karras et al. 2020, eq. 3."""
+    squared = weight.square().sum([2, 3])  # [O, I]
+    return (styles.square() @ squared.t() + eps).rsqrt()
+
+
+def modulated_conv2d(
+    x: Tensor,
+    weight: Tensor,
+    styles: Tensor,
+    demodulate: bool = True,
+    up_filter: Tensor | None = None,
+    padding: int = 0,
+    input_gain: Tensor | None = None,
+) -> Tensor:
+    """A convolution whose input channels are scaled by `styles`, for every picture on its own (Karras et al. 2020, section 2.2).
+
+    `x` [N, I, H, W], `weight` [O, I, k, k], `styles` [N, I]. Scaling the activations instead of the weights is the same
+    sum, and leaves one fixed weight for the whole batch. With `up_filter` the picture doubles in size (`padding` is then unused).
+    """
+    if input_gain is not None:
+        x = x * input_gain
+    y = x * styles.to(x)[:, :, None, None]
+    if up_filter is None:
+        y = F.conv2d(y, weight.to(x), padding=padding)
+    else:
+        y = conv2d_up(y, weight.to(x), up_filter)
+    return y * demodulation(weight, styles).to(y)[:, :, None, None] if demodulate else y
+
+
+def filtered_lrelu(
+    x: Tensor,
+    bias: Tensor,
+    up_filter: Tensor | None,
+    down_filter: Tensor | None,
+    up: int,
+    down: int,
+    padding: Sequence[int],
+    slope: float = 0.2,
+    gain: float = SQRT2,
+    clamp: float | None = None,
+) -> Tensor:
+    """StyleGAN3's alias-free non-linearity: bias, up-sample, leaky ReLU with gain and clamp at the high rate, down-sample.
+
+    `x` [N, C, H, W]; `padding` as in `upfirdn2d`, given for the up-sampled grid (Karras et al. 2021, section 3.2).
+    """
+    x = x + bias.to(x)[:, None, None]
+    x = upfirdn2d(x, up_filter, up=up, padding=padding, gain=up**2)
+    x = bias_act(x, slope=slope, gain=gain, clamp=clamp)
+    return upfirdn2d(x, down_filter, down=down)
+
+
+def to_pixels(img: Tensor) -> Tensor:
+    """A picture [N, C, H, W] in [-1, 1] as [N, H, W, 3] uint8 RGB. Grey is repeated, alpha is laid over black."""
+    if img.shape[1] == 1:
+        img = img.expand(-1, 3, -1, -1)
+    if img.shape[1] == 4:
+        img = (img[:, :3] + 1) * (img[:, 3:] + 1).clamp(0, 2) / 2 - 1
+    return (img.float() * 127.5 + 128).clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous()

@@ -1,0 +1,90 @@
+"""The shared words: what flows between stations, and the one place where threads meet."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
+
+import numpy as np
+
+T = TypeVar("T")
+
+
+class KinesphereError(ValueError):
+    """Something a player can mend. The message names the thing, the value and the way out; it is shown without a traceback."""
+
+
+@dataclass(frozen=True)
+class Signal:
+    """What a source showed at one moment."""
+
+    value: np.ndarray  # a picture is [H, W, 3] uint8 RGB, the way round that the viewer sees it
+    t: float  # seconds, on the clock that `Source.read` was asked with
+
+
+@runtime_checkable
+class Source(Protocol):
+    """What moves by itself or by hand. A plain dataclass; its library is imported in `open`."""
+
+    def open(self) -> None: ...
+    def read(self, t: float) -> Signal | None:
+        """The newest signal at time `t` (seconds), or None when there is none. May wait for hardware, never for long."""
+
+    def close(self) -> None: ...
+
+
+@runtime_checkable
+class Feature(Protocol):
+    """A named array drawn from a source. A plain dataclass, called once for each new signal, in order of time."""
+
+    source: str | None  # name of the source in the patch; None is the patch's first
+    vector: ClassVar[bool]  # True: a latent `z`, [z_dim] of unit RMS. False: one number, float64 [] (0-d)
+
+    def open(self, checkpoint: Any) -> None:
+        """Meet the model: `checkpoint.G_ema` and `checkpoint.D` (or None). Forgets all earlier signals."""
+
+    def __call__(self, signal: Signal) -> np.ndarray: ...
+
+
+@runtime_checkable
+class Sink(Protocol):
+    """Where frames go."""
+
+    def open(self, size: tuple[int, int], fps: Any) -> None:
+        """`size` is (width, height) in pixels; `fps` a Fraction, the nominal rate."""
+
+    def write(self, frame: np.ndarray, t: float) -> None:
+        """One frame, [H, W, 3] uint8 RGB, to be seen from time `t` (seconds) on."""
+
+    def close(self) -> None: ...
+
+
+class Latest(Generic[T]):
+    """A one-slot mailbox: `put` replaces, readers see the newest. Nothing queues, nobody waits for a reader."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._value: T | None = None
+        self._count = 0
+
+    @property
+    def count(self) -> int:
+        """How many values were ever put."""
+        return self._count
+
+    def put(self, value: T) -> None:
+        with self._changed:
+            self._value = value
+            self._count += 1
+            self._changed.notify_all()
+
+    def latest(self) -> T | None:
+        """The newest value, at once; None before the first."""
+        return self._value
+
+    def newer(self, seen: int, timeout: float) -> tuple[T | None, int]:
+        """Wait up to `timeout` seconds for a value after the `seen`-th. Returns (value, count); (None, seen) if none came."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._count > seen, timeout)
+            return (self._value, self._count) if self._count > seen else (None, seen)
