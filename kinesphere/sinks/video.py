@@ -1,0 +1,250 @@
+"""A video file: what was played, at the speed at which it was played."""
+
+from __future__ import annotations
+
+import heapq
+import math
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from kinesphere.sinks.sound import SoundTrack, has_sound
+from kinesphere.types import KinesphereError
+
+PRESETS = "ultrafast superfast veryfast faster fast medium slow slower veryslow".split()
+CHROMA = {"420": "yuv420p", "444": "yuv444p"}
+BT709 = 1  # the number of BT.709 in each of ITU-T H.273's three tables: primaries, transfer, matrix
+NOT_MADE = "no H.264 video can be made"
+LIMITED = 1  # AVCOL_RANGE_MPEG: black is 16, white 235
+
+# libswscale's flags, by value because PyAV named them only in late releases: bicubic, all chroma read, exact rounding
+EXACT = 0x4 | 0x4000 | 0x40000
+
+
+FRAGMENTS = {
+    "movflags": "frag_keyframe+empty_moov+default_base_moof+negative_cts_offsets",
+    "frag_duration": "500000",  # microseconds; what is not in a fragment yet is lost in a crash
+    "flush_packets": "1",  # nothing waits in a buffer of ours
+}
+
+
+@dataclass
+class VideoFile:
+    """An H.264 MP4 of constant frame rate, with the sound of another file if wanted.
+
+    While it is being made it lies beside `path` as `NAME.part.mp4`, in fragments: after a crash, a power cut or `kill -9`
+    that file plays, all but about the last second. `close` turns it into an ordinary MP4 that can be sought in and streamed,
+    and only then puts it at `path`.
+    """
+
+    path: str | Path
+    crf: float = 16.0  # x264's quality: 0 loses nothing, 16 looks the same, 23 is small, 51 is ruined
+    preset: str = "veryfast"  # x264's effort: slower makes smaller files, not better ones
+    chroma: str = "420"  # "420" plays everywhere; "444" keeps the full resolution of colour, and odd sizes
+    sound: str | Path | None = None  # a video or sound file whose first sound track is kept
+    sound_start: float = 0.0  # seconds into that file (from its first picture) that are heard at t = 0
+    overwrite: bool = False  # whether a file at `path` may be replaced, when the new one is whole
+
+    main_thread: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        if Path(self.path).suffix.lower() != ".mp4":
+            raise KinesphereError(f"video file {str(self.path)!r} does not end in .mp4, the one format that is written")
+        if not 0 <= self.crf <= 51:
+            raise KinesphereError(f"video crf {self.crf!r} is outside 0 (loses nothing) to 51 (ruined): try 16")
+        if self.preset not in PRESETS:
+            raise KinesphereError(f"video preset {self.preset!r} is not known: it is one of {', '.join(PRESETS)}")
+        if self.chroma not in CHROMA:
+            raise KinesphereError(f"video chroma {self.chroma!r} is not known: it is one of {', '.join(CHROMA)}")
+        if not math.isfinite(self.sound_start):
+            raise KinesphereError(f"video sound_start {self.sound_start!r} is not a time in seconds")
+        self._output: Any = None
+
+    def open(self, size: tuple[int, int], fps: Any) -> None:
+        """Begin a recording of `size` (width, height), made even by repeating the last column or row, at `fps`.
+
+        Raises KinesphereError where `path` is taken and `overwrite` is off, cannot be written, or `sound` has no sound.
+        """
+        import av
+
+        self.close()
+        path = Path(self.path)
+        self._refuse_what_exists()
+        if self.sound is not None and not has_sound(self.sound):
+            raise KinesphereError(
+                f"no sound track can be read from {str(self.sound)!r}: check the path, or leave `sound` out"
+            )
+        self._size, self._fps = size, Fraction(fps).limit_denominator(10_000)
+        if self._fps <= 0:
+            raise KinesphereError(f"{NOT_MADE} at {fps} frames per second: the rate is above 0, such as 30")
+        self._part = _reserved_beside(path)
+        try:
+            self._output = av.open(str(self._part), "w", format="mp4", options=FRAGMENTS)
+            self._stream = self._new_stream()
+            self._output.start_encoding()
+        except (av.FFmpegError, ValueError, OverflowError) as error:
+            self._output = None
+            self._part.unlink(missing_ok=True)
+            raise KinesphereError(
+                f"no H.264 video of {size[0]}x{size[1]} at {self._fps} can be made: {error}"
+            ) from error
+        self._picture: Any = None  # the newest frame, in YUV, that is not in the file yet
+        self._slot = self._first = 0  # its place, counted in frames from t = 0; the place of the first
+
+    def write(self, frame: np.ndarray, t: float) -> None:
+        """Put `frame`, [H, W, 3] uint8 RGB, at the place in the file that `t` (seconds) rounds to.
+
+        Places that were left out repeat the frame before them; of several in one place, the newest stays. The first frame
+        written is the first of the file, whatever its `t`.
+        """
+        if frame.shape[:2] != self._size[::-1]:
+            was, now = f"{self._size[0]}x{self._size[1]}", f"{frame.shape[1]}x{frame.shape[0]}"
+            raise KinesphereError(
+                f"{self.path} was begun with frames of {was} and cannot take one of {now}: begin another"
+            )
+        slot = math.floor(t * float(self._fps) + 0.5)
+        if self._picture is None:
+            self._slot = self._first = slot
+        while self._slot < slot:
+            self._encode_slot()
+        self._picture = self._in_yuv(frame)
+
+    def close(self) -> None:
+        """Make the file whole and put it at `path`; a recording without a frame leaves nothing behind."""
+        import av
+
+        if self._output is None:
+            return
+        output, self._output = self._output, None
+        try:
+            with output:
+                if self._picture is not None:
+                    self._encode_slot(output)
+                    output.mux(self._stream.encode(None))
+            if self._picture is None:
+                self._part.unlink()
+            else:
+                self._finish()
+        except (av.FFmpegError, OSError) as error:
+            raise KinesphereError(f"{self.path} could not be finished ({error}); {self._kept()}") from error
+
+    def _encode_slot(self, output: Any = None) -> None:
+        import av
+
+        picture = self._picture
+        picture.pts = self._slot - self._first
+        self._slot += 1  # first of all: an interrupt below may cost a frame, but never brings a place twice
+        try:
+            (output or self._output).mux(self._stream.encode(picture))
+        except av.FFmpegError as error:
+            raise KinesphereError(f"the recording {self.path} stopped ({error}); {self._kept()}") from error
+
+    def _in_yuv(self, frame: np.ndarray) -> Any:
+        from av import VideoFrame
+
+        height, width = frame.shape[:2]
+        if self.chroma == "420" and (width % 2 or height % 2):
+            frame = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+        rgb = VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+        yuv = rgb.reformat(
+            format=CHROMA[self.chroma], dst_colorspace=BT709, dst_color_range=LIMITED, interpolation=EXACT
+        )
+        yuv.time_base = 1 / self._fps
+        return yuv
+
+    def _new_stream(self) -> Any:
+        """An encoder that holds back less than half a second of frames, so that little is lost when all stops."""
+        rate = float(self._fps)
+        options = {
+            "crf": str(self.crf),
+            "preset": self.preset,
+            "g": str(max(1, int(rate))),  # a key frame each second: players can seek there
+            "rc-lookahead": str(min(10, int(rate / 4))),
+            "bf": str(min(3, int(rate / 8))),
+        }
+        stream = self._output.add_stream("libx264", rate=self._fps, options=options)
+        even = 2 if self.chroma == "420" else 1
+        stream.width, stream.height = (math.ceil(n / even) * even for n in self._size)
+        stream.pix_fmt = CHROMA[self.chroma]
+        context = stream.codec_context
+        context.thread_count = max(1, min(4, int(rate / 8), os.cpu_count() or 1))
+        context.color_primaries = context.color_trc = context.colorspace = BT709
+        context.color_range = LIMITED
+        return stream
+
+    def _finish(self) -> None:
+        path, whole = Path(self.path), self._part.with_suffix(".whole.mp4")
+        track = None
+        if self.sound is not None:
+            begin, seconds = (float(n / self._fps) for n in (self._first, self._slot - self._first))
+            track = SoundTrack(Path(self.sound), self.sound_start + begin, seconds)
+        try:
+            _make_whole(self._part, whole, track)
+            self._refuse_what_exists()
+            os.replace(whole, path)
+        except KinesphereError as error:
+            raise KinesphereError(f"{error}; {self._kept()}") from error
+        finally:
+            whole.unlink(missing_ok=True)
+            if track is not None:
+                track.close()
+        self._part.unlink()
+
+    def _refuse_what_exists(self) -> None:
+        if not self.overwrite and Path(self.path).exists():
+            raise KinesphereError(f"{self.path} exists already: choose another name, or say overwrite = true")
+
+    def _kept(self) -> str:
+        return f"what was recorded until then is in {self._part}, which plays"
+
+
+def _reserved_beside(path: Path) -> Path:
+    """A new, empty file beside `path` to record into; an earlier recording that crashed there is left alone."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for number in range(1, 1000):
+            part = path.with_suffix(".part.mp4" if number == 1 else f".part{number}.mp4")
+            try:
+                part.touch(exist_ok=False)
+                return part
+            except FileExistsError:
+                continue
+    except OSError as error:
+        raise KinesphereError(f"no video can be written at {path}: {error.strerror}") from error
+    raise KinesphereError(f"999 unfinished recordings lie beside {path}: clear them away, or choose another name")
+
+
+def _make_whole(part: Path, whole: Path, track: SoundTrack | None) -> None:
+    """Copy the pictures of `part` and the sound of `track` into an MP4 whose index comes first."""
+    import av
+
+    with (
+        av.open(str(part)) as source,
+        av.open(str(whole), "w", format="mp4", options={"movflags": "faststart"}) as output,
+    ):
+        streams = [_copied(source, output)]
+        if track is not None:
+            track.add_to(output)
+            streams.append(track.packets())
+        for packet in heapq.merge(*streams, key=lambda packet: float(packet.dts * packet.time_base)):
+            output.mux(packet)
+
+
+def _copied(source: Any, output: Any) -> Iterator[Any]:
+    """The picture packets of `source` for a new stream of `output`; the first picture comes at time 0."""
+    pictures = source.streams.video[0]
+    return _from_zero(source, pictures, output.add_stream_from_template(pictures))
+
+
+def _from_zero(source: Any, pictures: Any, stream: Any) -> Iterator[Any]:
+    zero = None
+    for packet in source.demux(pictures):
+        if packet.size:
+            zero = packet.pts if zero is None else zero
+            packet.pts, packet.dts, packet.stream = packet.pts - zero, packet.dts - zero, stream
+            yield packet

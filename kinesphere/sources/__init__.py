@@ -1,0 +1,13 @@
+"""What moves by itself or by hand. A new source is one file and one line here."""
+
+from kinesphere.sources.camera import Camera, list_cameras
+from kinesphere.sources.pictures import Pictures
+from kinesphere.sources.video import Video
+
+SOURCES = {
+    "camera": Camera,
+    "pictures": Pictures,
+    "video": Video,
+}
+
+__all__ = ["SOURCES", "Camera", "Pictures", "Video", "list_cameras"]
