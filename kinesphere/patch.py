@@ -1,0 +1,334 @@
+"""A patch: a saved instrument, as a TOML file that holds data and nothing else."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from fractions import Fraction
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any
+
+import tomlkit
+from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, TypeAdapter, ValidationError
+
+from kinesphere.features import FEATURES
+from kinesphere.models import BANDS, NOISE_MODES, Generator
+from kinesphere.routes import OneEuro, Route, Spring
+from kinesphere.sinks import SINKS
+from kinesphere.sources import SOURCES
+from kinesphere.types import Feature, KinesphereError, Sink, Source
+
+
+class BadPatch(KinesphereError):
+    """A patch that cannot be played. `problems` names each thing that is wrong, its place and the way out."""
+
+    def __init__(self, where: str, problems: list[str]) -> None:
+        self.problems = problems
+        super().__init__("\n  ".join([f"{where} cannot be played:", *problems]))
+
+
+def _routed(value: Any) -> str:
+    return "route" if isinstance(value, dict | Route) else "number"
+
+
+Number = Annotated[
+    Annotated[float, Field(allow_inf_nan=False), Tag("number")] | Annotated[Route, Tag("route")],
+    Discriminator(_routed),
+]
+"""Wherever a number goes, a route may go."""
+
+
+@dataclass
+class Drive:
+    """A vector feature takes hold of some rows."""
+
+    feature: str  # its name in the patch
+    amount: Number = 1.0  # 0 leaves the static latent, 1 replaces it
+
+
+def _drive(value: Any) -> Any:
+    return {"feature": value} if isinstance(value, str) else value
+
+
+@dataclass
+class Latent:
+    """Where in the generator's space the instrument stands."""
+
+    seed: int = 0  # the static latent of the rows that nothing drives; 0 to 4294967295
+    drift: float = 0.0  # seconds in which the static latent wanders round a loop of its own; 0: it stays
+    rows: dict[str, Annotated[Drive, BeforeValidator(_drive)]] = field(default_factory=dict)
+    # ^ "coarse", "middle", "fine", "all", "placement", "3" or "0-3": what drives them, a Drive or just the feature's name
+    psi: Number = 0.7  # truncation; 1 is none, 0 the mean picture, negative its opposite
+    cutoff: int | None = None  # rows from here on are not truncated
+    label: int = 0  # the class, of a model that has classes
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed < 2**32:
+            raise KinesphereError(f"seed {self.seed}: seeds go from 0 to {2**32 - 1}")
+        if not 0 <= self.drift < float("inf"):
+            raise KinesphereError(f"drift {self.drift}: give seconds, 0 or more")
+
+
+@dataclass
+class Picture:
+    """How the generator draws."""
+
+    noise_mode: str = "const"  # "const", "random" or "none"
+    fps: float = 30.0  # pictures a second, live
+
+    def __post_init__(self) -> None:
+        if self.noise_mode not in NOISE_MODES:
+            raise KinesphereError(f"no noise mode {self.noise_mode!r}: choose {', '.join(NOISE_MODES)}")
+        if not 0 < self.fps <= 1000:
+            raise KinesphereError(f"fps {self.fps}: give pictures a second, above 0 and up to 1000")
+
+
+@dataclass
+class Patch:
+    """The whole instrument, in the order of the flow."""
+
+    name: str = ""
+    about: str = ""  # one sentence for the player
+    model: str = "abstract"  # a built-in name or a path
+    sources: dict[str, Source] = field(default_factory=dict)
+    features: dict[str, Feature] = field(default_factory=dict)
+    latent: Latent = field(default_factory=Latent)
+    picture: Picture = field(default_factory=Picture)
+    sinks: dict[str, Sink] = field(default_factory=dict)
+
+    def source_of(self, feature: str) -> str:
+        """The name of the source that a feature is drawn from: its own choice, or the patch's first."""
+        return self.features[feature].source or next(iter(self.sources))
+
+    def routes(self) -> Iterator[tuple[str, Route]]:
+        """Every route with its place."""
+        if isinstance(self.latent.psi, Route):
+            yield "latent.psi", self.latent.psi
+        for rows, drive in self.latent.rows.items():
+            if isinstance(drive.amount, Route):
+                yield f"latent.rows.{rows}.amount", drive.amount
+
+    def problems(self, broken: Collection[str] = ()) -> Iterator[str]:
+        """What no single part can know: names that lead nowhere.
+
+        `broken`: stations such as "features.hand" that were refused already, so that nothing is said against naming them.
+        """
+        lost = {place.partition(".")[2] for place in broken if place.startswith("features.")}
+        if self.features and not self.sources and not broken:
+            yield 'sources: none, but the features need one: add a table such as [sources.eye] with kind = "camera"'
+        for name, feature in self.features.items():
+            if feature.source not in {None, *self.sources} and f"sources.{feature.source}" not in broken:
+                yield f"features.{name}.source: no source {feature.source!r}: this patch has {_listed(self.sources)}"
+        vectors = [name for name, feature in self.features.items() if feature.vector]
+        numbers = [name for name, feature in self.features.items() if not feature.vector]
+        for rows, drive in self.latent.rows.items():
+            if drive.feature not in {*vectors, *lost}:
+                yield (
+                    f"latent.rows.{rows}: no feature {drive.feature!r} that is a latent: this patch has {_listed(vectors)}"
+                )
+            if not (rows in BANDS or rows in ("all", "placement") or _row_range(rows)):
+                yield f"latent.rows.{rows}: no such rows: choose {', '.join(BANDS)}, all, placement, or numbers as 3 or 0-3"
+        for place, route in self.routes():
+            if route.feature not in {*numbers, *lost}:
+                yield f"{place}: no feature {route.feature!r} that is a number: this patch has {_listed(numbers)}"
+
+
+def _listed(names: Any) -> str:
+    return ", ".join(names) or "none"
+
+
+def _row_range(text: str) -> slice | None:
+    first, _, last = text.partition("-")
+    if not (first.isdecimal() and (last.isdecimal() or last == "")) or text.endswith("-"):
+        return None
+    return slice(int(first), int(last or first) + 1)
+
+
+def rows_of(G: Generator, name: str) -> slice:
+    """The rows of `ws` that a name means on this model: a band, "3", or "0-3". KinesphereError where it has no such rows."""
+    rows = _row_range(name)
+    if rows is None:
+        return G.rows(name)
+    if rows.stop > G.num_ws or rows.start >= rows.stop:
+        raise KinesphereError(f"no rows {name}: this model has rows 0 to {G.num_ws - 1}")
+    return rows
+
+
+STATIONS: dict[str, Mapping[str, type]] = {"sources": SOURCES, "features": FEATURES, "sinks": SINKS}
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------
+
+
+@cache
+def _adapter(kind: type) -> TypeAdapter[Any]:
+    """Checks a table against a dataclass: every key known, every type right, every refusal kept."""
+    for part in (kind, Drive, Route, Spring, OneEuro):
+        part.__pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[attr-defined]
+    return TypeAdapter(kind)
+
+
+def _keys(kind: type) -> str:
+    return ", ".join(f.name for f in fields(kind) if f.init)
+
+
+def _build(kind: type, table: Mapping[str, Any], place: str, problems: list[str]) -> Any:
+    """A dataclass from a table; None, with `problems` longer, where it cannot be."""
+    try:
+        # Strict JSON is what TOML means: no text for numbers, but lists for tuples and whole numbers for floats.
+        return _adapter(kind).validate_json(json.dumps(table, default=str), strict=True)
+    except ValidationError as error:
+        found = error.errors(include_url=False)
+    problems.extend(_explain(kind, e, place) for e in found)
+    bad = {e["loc"][0] for e in found if e["loc"]} & table.keys()
+    if bad:  # what is refused only when all the rest is in order, is refused now as well
+        _build(kind, {key: value for key, value in table.items() if key not in bad}, place, problems)
+    return None
+
+
+def _explain(kind: type, error: Any, place: str) -> str:
+    loc = [str(part) for part in error["loc"] if part not in ("number", "route")]
+    where = ".".join([place, *loc] if place else loc) or "the patch"
+    if error["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+        return f"{where}: no such key; the keys here are {_keys(_owner(kind, loc[:-1]))}"
+    if error["type"] == "value_error":
+        return f"{where}: {error['ctx']['error']}"
+    given = json.dumps(error["input"], default=str)
+    message = error["msg"].replace("an object", "a table").replace("Input should be", "this should be")
+    return f"{where}: {message}, not {given}" if error["type"] != "missing" else f"{where}: this key is needed"
+
+
+def _owner(kind: type, loc: list[str]) -> type:
+    """The dataclass that the key at the end of an error's path should have belonged to."""
+    if kind is not Latent or not loc:
+        return kind
+    inner = {"spring": Spring, "one_euro": OneEuro, "psi": Route, "amount": Route}
+    return inner.get(loc[-1], Drive)
+
+
+def _stations(registry: Mapping[str, type], tables: Any, section: str, problems: list[str]) -> dict[str, Any]:
+    """The sources, features or sinks of a patch: tables whose `kind` names the class."""
+    stations: dict[str, Any] = {}
+    if not isinstance(tables, dict) or not all(isinstance(t, dict) for t in tables.values()):
+        problems.append(f"{section}: give each one a table with a name of its own, as [{section}.NAME]")
+        return stations
+    for name, table in tables.items():
+        place, kind = f"{section}.{name}", table.get("kind")
+        if not isinstance(kind, str) or kind not in registry:
+            problems.append(f"{place}.kind: no kind {kind!r}: choose {', '.join(registry)}")
+            continue
+        rest = {key: value for key, value in table.items() if key != "kind"}
+        stations[name] = _build(registry[kind], rest, place, problems)
+    return stations
+
+
+def parse(text: str, where: str = "this patch") -> Patch:
+    """A patch from TOML. Raises BadPatch that names everything that is wrong with it, with the right names."""
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise BadPatch(where, [f"it is not TOML: {error}"]) from None
+    problems: list[str] = []
+    known = {f.name for f in fields(Patch)}
+    problems += [f"{key}: no such key; the keys here are {_keys(Patch)}" for key in data if key not in known]
+    parts: dict[str, Any] = {}
+    for name in ("name", "about", "model"):
+        if not isinstance(data.get(name, ""), str):
+            problems.append(f"{name}: give text in quotes, not {data[name]!r}")
+        elif name in data:
+            parts[name] = data[name]
+    for section, registry in STATIONS.items():
+        parts[section] = _stations(registry, data.get(section, {}), section, problems)
+    for section, kind in (("latent", Latent), ("picture", Picture)):
+        parts[section] = _build(kind, data.get(section, {}), section, problems)
+    broken = [f"{section}.{n}" for section in STATIONS for n in _names(data, section) if parts[section].get(n) is None]
+    for section in STATIONS:
+        parts[section] = {n: station for n, station in parts[section].items() if station is not None}
+    patch = Patch(**{name: part for name, part in parts.items() if part is not None})
+    problems += patch.problems(broken)
+    if problems:
+        raise BadPatch(where, problems)
+    return patch
+
+
+def _names(data: Mapping[str, Any], section: str) -> list[str]:
+    """The names that a section gives its stations, whatever is in them."""
+    return list(data[section]) if isinstance(data.get(section), dict) else []
+
+
+def builtin_names() -> list[str]:
+    """The patches that come with Kinesphere."""
+    folder = resources.files("kinesphere.builtin") / "patches"
+    return sorted(f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml"))
+
+
+def load(name: str | Path) -> Patch:
+    """A patch by its path, or by its name where it is built in. Raises BadPatch."""
+    if str(name) in builtin_names():
+        text = (resources.files("kinesphere.builtin") / "patches" / f"{name}.toml").read_text()
+        return parse(text, f"the built-in patch {name}")
+    path = Path(name)
+    if not path.is_file():
+        raise KinesphereError(
+            f"no patch {str(name)!r}: give the path of a .toml file, or one of {_listed(builtin_names())}"
+        )
+    try:
+        return parse(path.read_text(encoding="utf-8"), str(path))
+    except UnicodeDecodeError:
+        raise BadPatch(str(path), ["it is not text: a patch is a TOML file in UTF-8"]) from None
+
+
+# --- writing ----------------------------------------------------------------------------------------------------------
+
+
+def _table(part: Any) -> dict[str, Any]:
+    """What of a dataclass differs from its defaults, as plain data."""
+    table: dict[str, Any] = {}
+    for f in fields(part):
+        value = getattr(part, f.name)
+        default = f.default_factory() if f.default_factory is not MISSING else f.default
+        if f.init and value is not None and value != default:
+            table[f.name] = _plain(value)
+    return table
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Drive) and value.amount == 1.0:
+        return value.feature
+    if is_dataclass(value) and not isinstance(value, type):
+        return _table(value)
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return str(value) if isinstance(value, Path | Fraction) else value
+
+
+def dumps(patch: Patch) -> str:
+    """The patch as TOML, what is left at its default left out; `parse` gives the same patch back."""
+    document = tomlkit.document()
+    for key, value in _table(patch).items():
+        if value == {}:
+            continue
+        if key in STATIONS:
+            registry = STATIONS[key]
+            stations = getattr(patch, key)
+            value = {name: {"kind": _kind(registry, stations[name])} | table for name, table in value.items()}
+        document[key] = value
+    return tomlkit.dumps(document)
+
+
+def _kind(registry: Mapping[str, type], station: Any) -> str:
+    return next(kind for kind, cls in registry.items() if isinstance(station, cls))
+
+
+def save(patch: Patch, path: str | Path) -> None:
+    """Write a patch; the file is replaced in one step, so that a crash leaves the old one or the new one."""
+    target = Path(path)
+    part = target.with_name(target.name + ".part")
+    part.write_text(dumps(patch), encoding="utf-8")
+    part.replace(target)
