@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-import numpy as np
-import pytest
-import torch
+from kinesphere.startup import calm_threads
 
-from kinesphere.checkpoints import Card, Checkpoint
-from kinesphere.models import Discriminator, Generator, StyleGAN1, StyleGAN2, StyleGAN3
-from kinesphere.types import KinesphereError, Signal
+calm_threads()  # as the command does; before torch is loaded
+
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+import torch  # noqa: E402
+
+from kinesphere.checkpoints import Card, Checkpoint  # noqa: E402
+from kinesphere.models import Discriminator, Generator, StyleGAN1, StyleGAN2, StyleGAN3  # noqa: E402
+from kinesphere.types import KinesphereError, Signal  # noqa: E402
 
 
 def stir(module: torch.nn.Module, seed: int = 0) -> torch.nn.Module:

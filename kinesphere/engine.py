@@ -1,0 +1,266 @@
+"""The engine: one step from what the sources show to the frame that the sinks get, driven by the wall clock or a frame counter."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kinesphere import latent
+from kinesphere.checkpoints import Checkpoint
+from kinesphere.lanes import Drawn, Healths, InTurn, Lanes, OwnThreads
+from kinesphere.ops import to_pixels
+from kinesphere.patch import BadPatch, Number, Patch, rows_of
+from kinesphere.routes import Follower, Route
+from kinesphere.types import KinesphereError
+
+
+class Engine:
+    """An instrument, ready to play: a patch that met its model. Raises BadPatch where the two do not fit."""
+
+    lanes: Lanes
+
+    def __init__(self, patch: Patch, checkpoint: Checkpoint, device: str | torch.device = "cpu") -> None:
+        self.patch, self.checkpoint, self.G = patch, checkpoint, checkpoint.G_ema.to(device)
+        self.device = torch.device(device)
+        self.health = Healths()
+        self.rows: dict[str, slice] = {}
+        self._check()
+        self.rewind()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of a frame, pixels."""
+        return self.G.img_resolution, self.G.img_resolution
+
+    def _check(self) -> None:
+        """Everything in the patch that only the model can refuse, all at once."""
+        problems = list(self.patch.problems())
+        for name in self.patch.latent.rows:
+            try:
+                self.rows[name] = rows_of(self.G, name)
+            except KinesphereError as error:
+                problems.append(f"latent.rows.{name}: {error}")
+        problems += self._contested()
+        if not 0 <= self.patch.latent.label < max(1, self.G.c_dim):
+            kinds = f"classes 0 to {self.G.c_dim - 1}" if self.G.c_dim else "no classes: leave it at 0"
+            problems.append(f"latent.label: {self.patch.latent.label}: this model has {kinds}")
+        for name, feature in self.patch.features.items():
+            try:
+                feature.open(self.checkpoint)
+            except KinesphereError as error:
+                problems.append(f"features.{name}: {error}")
+        if problems:
+            raise BadPatch(f"the patch {self.patch.name or 'without a name'}", problems)
+
+    def _contested(self) -> Iterator[str]:
+        held: dict[int, str] = {}
+        for name, rows in self.rows.items():
+            taken = sorted({held[i] for i in range(rows.start, rows.stop) if i in held})
+            if taken:
+                yield f"latent.rows.{name}: these rows are driven by {', '.join(taken)} already"
+            held |= {i: name for i in range(rows.start, rows.stop)}
+
+    def rewind(self) -> None:
+        """Forget everything that was seen: the next step is the first."""
+        for feature in self.patch.features.values():
+            feature.open(self.checkpoint)
+        self.followers = {place: Follower(route) for place, route in self.patch.routes()}
+        self.health.clear()
+        self.mapped: dict[str, tuple[np.ndarray, Tensor]] = {}
+        self.ws = self.G.w_avg.expand(1, self.G.num_ws, -1)  # where the instrument stands
+        self.drawn_ws: Tensor | None = None  # and what the last frame was drawn from
+        self.frame = np.zeros([self.size[1], self.size[0], 3], np.uint8)
+        self.steps = 0
+
+    @torch.inference_mode()
+    def step(self, t: float, dt: float) -> None:
+        """One frame at time `t`, `dt` seconds after the last. Never waits, prints or raises: what fails holds its last value."""
+        features = self.lanes.features(t)  # source -> feature
+        numbers = self._follow(features, t)  # route
+        with self.health.tried("latent"):
+            self.ws = self._place(features, numbers, t)  # latent
+        with self.health.tried("picture"):
+            self.frame = self._draw(self.ws)  # generator
+        self.lanes.show(self.frame, t)  # sink
+        self.steps += 1
+
+    def _follow(self, features: dict[str, Drawn], t: float) -> dict[str, float]:
+        """The value of every route, by its place. A feature that has shown nothing yet rests at the low end of its range."""
+        numbers = {}
+        for place, follower in self.followers.items():
+            drawn = features.get(follower.route.feature)
+            numbers[place] = follower(follower.route.in_low if drawn is None else float(drawn.value), t)
+        return numbers
+
+    def _place(self, features: dict[str, Drawn], numbers: dict[str, float], t: float) -> Tensor:
+        """Where in the generator's space this moment stands: [1, num_ws, w_dim]."""
+        ws = self._static(t)
+        for name, drive in self.patch.latent.rows.items():
+            if drive.feature in features:
+                amount = _number(drive.amount, f"latent.rows.{name}.amount", numbers)
+                ws = latent.mix(ws, self._map(drive.feature, features[drive.feature].value), self.rows[name], amount)
+        psi = _number(self.patch.latent.psi, "latent.psi", numbers)
+        return latent.truncate(ws, self.G.w_avg, psi, self.patch.latent.cutoff)
+
+    def _static(self, t: float) -> Tensor:
+        """The latent of the rows that nothing drives: a seed, or where that seed's own drift has come to."""
+        here = self.patch.latent
+        z = (
+            latent.drift(here.seed, self.G.z_dim, t, period=here.drift)
+            if here.drift
+            else latent.seed_to_z(here.seed, self.G.z_dim)
+        )
+        return self._map("", z.reshape(1, -1).numpy())
+
+    def _map(self, name: str, z: np.ndarray) -> Tensor:
+        """`z` through the mapping network, once for each new value."""
+        known = self.mapped.get(name)
+        if known is None or not np.array_equal(known[0], z):
+            batch = torch.as_tensor(z, dtype=torch.float32, device=self.device).reshape(1, -1)
+            known = self.mapped[name] = (z, self.G.mapping(batch, self._label()))
+        return known[1]
+
+    def _label(self) -> Tensor | None:
+        if not self.G.c_dim:
+            return None
+        c = torch.zeros([1, self.G.c_dim], device=self.device)
+        c[0, self.patch.latent.label] = 1
+        return c
+
+    def _draw(self, ws: Tensor) -> np.ndarray:
+        """The frame [H, W, 3] uint8; the last one again where nothing has changed."""
+        noise_mode = self.patch.picture.noise_mode
+        if self.drawn_ws is not None and noise_mode != "random" and torch.equal(ws, self.drawn_ws):
+            return self.frame
+        if noise_mode == "random":
+            torch.manual_seed(self.steps)
+        frame = to_pixels(self.G.synthesis(ws, noise_mode=noise_mode))[0].cpu().numpy()
+        self.drawn_ws = ws
+        return frame
+
+
+def _number(value: Number, place: str, numbers: dict[str, float]) -> float:
+    return numbers[place] if isinstance(value, Route) else value
+
+
+@contextmanager
+def _drawing(engine: Engine, lanes: InTurn | OwnThreads) -> Iterator[None]:
+    if engine.steps:
+        engine.rewind()
+    with lanes:
+        engine.lanes = lanes
+        yield
+
+
+def render(engine: Engine, frames: int, fps: Fraction, on_frame: Callable[[int], None] = lambda i: None) -> None:
+    """A film, on a frame counter: frame `i` is the step at exactly `i / fps` seconds. The same patch gives the same frames.
+
+    The engine's sinks get them; close them, whole, on any interruption. Raises KinesphereError at the first station that fails.
+    """
+    with _drawing(engine, InTurn(engine.patch, engine.health, engine.size, fps)):
+        for i in range(frames):
+            engine.step(float(i / fps), float(1 / fps))
+            for name, health in engine.health.items():
+                if health.error is not None:
+                    raise KinesphereError(f"{name} failed at frame {i}: {health.error}")
+            on_frame(i + 1)
+
+
+@dataclass(frozen=True)
+class Status:
+    """How a performance goes, now."""
+
+    t: float  # seconds played
+    frames: int
+    fps: float  # pictures a second, over the last second or so
+    p50: float  # seconds that a step took, median of the last few hundred
+    p99: float
+    late: int  # beats of the clock that were skipped, because a step took too long
+    age: float | None  # seconds since the oldest feature value in the picture was seen; None before the first
+    troubles: dict[str, str]  # what is wrong now, by station
+    failures: int  # of all stations, ever
+
+
+class Meter:
+    """Measures the steps of a performance."""
+
+    def __init__(self) -> None:
+        self.took: deque[float] = deque(maxlen=300)
+        self.ended: deque[float] = deque(maxlen=60)
+        self.late = 0
+
+    def status(self, engine: Engine, t: float) -> Status:
+        took = np.array(self.took or [0.0])
+        ended = list(self.ended)
+        span = ended[-1] - ended[0] if len(ended) > 1 else 0.0
+        seen = [drawn.t for drawn in engine.lanes.features(t).values()]
+        return Status(
+            t=t,
+            frames=engine.steps,
+            fps=(len(ended) - 1) / span if span else 0.0,
+            p50=float(np.median(took)),
+            p99=float(np.quantile(took, 0.99)),
+            late=self.late,
+            age=t - min(seen) if seen else None,
+            troubles={name: h.error for name, h in list(engine.health.items()) if h.error is not None},
+            failures=sum(h.failures for h in list(engine.health.values())),
+        )
+
+
+def perform(
+    engine: Engine,
+    seconds: float | None = None,
+    on_status: Callable[[Status], None] = lambda status: None,
+    status_every: float = 1.0,
+) -> Status:
+    """Play, on the wall clock, for `seconds` or until a window is closed or Ctrl-C. Returns the last status.
+
+    Steps come at an even `patch.picture.fps`; where the machine is too slow, beats are left out and nothing queues.
+    """
+    start = time.monotonic()
+
+    def clock() -> float:
+        return time.monotonic() - start
+
+    fps = Fraction(engine.patch.picture.fps).limit_denominator(1001)
+    lanes = OwnThreads(engine.patch, engine.health, engine.size, fps, clock)
+    meter, over = Meter(), threading.Event()
+    with _drawing(engine, lanes):
+        pictures = threading.Thread(
+            target=_beat, args=(engine, float(fps), clock, over, meter), name="pictures", daemon=True
+        )
+        pictures.start()
+        try:
+            shown = 0.0
+            while pictures.is_alive() and not lanes.closed() and (seconds is None or clock() < seconds):
+                lanes.show_main(timeout=0.02)
+                if clock() - shown >= status_every:
+                    shown = clock()
+                    on_status(meter.status(engine, shown))
+        finally:
+            over.set()
+            pictures.join(timeout=10)
+    return meter.status(engine, clock())
+
+
+def _beat(engine: Engine, fps: float, clock: Callable[[], float], over: threading.Event, meter: Meter) -> None:
+    """Step at each beat of `fps`; a step that takes longer than a beat skips those it missed."""
+    beat, last = 0, 0.0
+    while not over.wait(max(0.0, beat / fps - clock())):
+        t = clock()
+        engine.step(t, t - last)
+        last, now = t, clock()
+        meter.took.append(now - t)
+        meter.ended.append(now)
+        following = int(now * fps) + 1
+        meter.late += max(0, following - beat - 1)
+        beat = following
