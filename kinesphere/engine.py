@@ -184,7 +184,7 @@ class Status:
     fps: float  # pictures a second, over the last second or so
     p50: float  # seconds that a step took, median of the last few hundred
     p99: float
-    late: int  # beats of the clock that were skipped, because a step took too long
+    late: int  # steps that took longer than a beat of the clock
     age: float | None  # seconds since the oldest feature value in the picture was seen; None before the first
     troubles: dict[str, str]  # what is wrong now, by station
     failures: int  # of all stations, ever
@@ -224,7 +224,7 @@ def perform(
 ) -> Status:
     """Play, on the wall clock, for `seconds` or until a window is closed or Ctrl-C. Returns the last status.
 
-    Steps come at an even `patch.picture.fps`; where the machine is too slow, beats are left out and nothing queues.
+    Steps come at an even `patch.picture.fps`; where the machine is too slow they come as fast as it can, and nothing queues.
     """
     start = time.monotonic()
 
@@ -253,14 +253,13 @@ def perform(
 
 
 def _beat(engine: Engine, fps: float, clock: Callable[[], float], over: threading.Event, meter: Meter) -> None:
-    """Step at each beat of `fps`; a step that takes longer than a beat skips those it missed."""
-    beat, last = 0, 0.0
-    while not over.wait(max(0.0, beat / fps - clock())):
+    """Step at an even `fps`; a machine that is too slow steps as often as it can, and what it missed is not made up for."""
+    due = last = 0.0
+    while not over.wait(max(0.0, due - clock())):
         t = clock()
         engine.step(t, t - last)
-        last, now = t, clock()
+        now = clock()
         meter.took.append(now - t)
         meter.ended.append(now)
-        following = int(now * fps) + 1
-        meter.late += max(0, following - beat - 1)
-        beat = following
+        meter.late += now > due + 1 / fps
+        due, last = max(due + 1 / fps, now), t
