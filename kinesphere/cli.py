@@ -1,0 +1,439 @@
+"""The command line: each verb parses, calls one function, prints one result."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from importlib import resources
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import torch
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from kinesphere import __version__, checkpoints, engine, latent, patch
+from kinesphere.features import FEATURES
+from kinesphere.models import Generator
+from kinesphere.sinks import SINKS, VideoFile, Window
+from kinesphere.sinks.sound import has_sound
+from kinesphere.sources import SOURCES, Camera, Pictures, Video, list_cameras
+from kinesphere.studio import films, sheets
+from kinesphere.types import KinesphereError, Source
+
+app = typer.Typer(
+    help="Play the latent space of a StyleGAN with the body.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+console = Console(highlight=False, soft_wrap=True)
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+Noise = Literal["const", "random", "none"]
+Model = Annotated[str, typer.Option(help="A checkpoint: a path, a URL, or a built-in name.")]
+Psi = Annotated[float, typer.Option(help="Truncation: 1 is none, 0 the mean picture, negative its opposite.")]
+Cutoff = Annotated[int | None, typer.Option(help="Truncate only the rows before this one.")]
+Seeds = Annotated[str, typer.Option(help='Seeds, such as "0-3,7".')]
+Class = Annotated[int, typer.Option("--class", help="The class, of a model that has classes.")]
+NoiseMode = Annotated[Noise, typer.Option("--noise", help="Noise: the stored maps, fresh ones, or none.")]
+Device = Annotated[str, typer.Option(help="Where to compute: auto, cpu, cuda, mps.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", "-y", help="Replace the file where there is one.")]
+SourceName = Annotated[
+    str | None, typer.Option(help="What moves the picture: a video, a folder of pictures, a camera's number, or clip.")
+]
+PatchModel = Annotated[str | None, typer.Option("--model", help="Another model than the patch's own.")]
+
+
+@app.command(epilog="Example: kinesphere play regions --source dance.mp4")
+def play(
+    name: Annotated[str, typer.Argument(metavar="[PATCH]", help="A patch: a path, or a built-in name.")] = "scene",
+    model: PatchModel = None,
+    source: SourceName = None,
+    out: Annotated[Path | None, typer.Option(help="Record to this MP4 file instead of showing a window.")] = None,
+    seconds: Annotated[float | None, typer.Option(help="Stop after this long.")] = None,
+    overwrite: Overwrite = False,
+    device: Device = "auto",
+) -> None:
+    """Play a patch live. Esc, closing the window or Ctrl-C ends it."""
+    instrument = _instrument(name, model, source or _eye(name), device, loop=True)
+    film, seconds = _live_sinks(instrument.patch, out, seconds, overwrite)
+    with _interruptible():
+        status = engine.perform(instrument, seconds, _told())
+        console.print(
+            f"played {status.t:.1f} s at {status.fps:.1f} pictures a second; a step took {status.p50 * 1e3:.0f} ms"
+        )
+    if film:
+        console.print(f"the video is {film}")
+
+
+@app.command(epilog="Example: kinesphere render regions --source dance.mp4 --out film.mp4")
+def render(
+    name: Annotated[str, typer.Argument(metavar="PATCH", help="A patch: a path, or a built-in name.")],
+    out: Annotated[Path, typer.Option(help="The MP4 file to write.")],
+    model: PatchModel = None,
+    source: SourceName = None,
+    seconds: Annotated[float | None, typer.Option(help="How long; default: as long as the source.")] = None,
+    fps: Annotated[
+        str | None, typer.Option(help="Pictures a second, such as 25 or 30000/1001; default: the source's.")
+    ] = None,
+    overwrite: Overwrite = False,
+    device: Device = "auto",
+) -> None:
+    """Make a film of a patch: every frame, at the source's rate, with its sound, the same each time."""
+    instrument = _instrument(name, model, source, device, loop=False)
+    frames, rate = _length(instrument.patch, seconds, fps)
+    sound, start = _sound(instrument.patch)
+    instrument.patch.sinks = {"film": VideoFile(out, sound=sound, sound_start=start, overwrite=overwrite)}
+    with _interruptible(), _progress("rendering", frames) as advance:
+        engine.render(instrument, frames, rate, advance)
+    console.print(f"{out}: {frames} frames, {float(frames / rate):.2f} s at {float(rate):.3f} frames a second")
+
+
+@app.command(epilog="Example: kinesphere sample --model ffhq.pkl --seeds 0-7 --psi 0.7 --out pictures")
+def sample(
+    model: Model = "abstract",
+    seeds: Seeds = "0-7",
+    psi: Psi = 0.7,
+    cutoff: Cutoff = None,
+    out: Annotated[Path, typer.Option(help="The folder for the pictures.")] = Path("out"),
+    psi_grid: Annotated[int, typer.Option(help="Instead: one sheet, each seed at this many psi from -0.5 to 1.5.")] = 0,
+    mix: Annotated[str | None, typer.Option(help="Instead: one sheet, rows of these seeds mixed into --seeds.")] = None,
+    rows: Annotated[str, typer.Option(help="Which rows --mix takes: coarse, middle, fine, or as 0-3.")] = "coarse",
+    class_index: Class = 0,
+    noise: NoiseMode = "const",
+    device: Device = "auto",
+) -> None:
+    """Save one picture for each seed, or a sheet of them: every psi, or every mix."""
+    numbers = latent.parse_seeds(seeds)
+    G = _generator(model, device)
+    ws = sheets.seeds_to_ws(G, numbers, class_index)
+    if psi_grid:
+        saved = [_psi_sheet(G, ws, numbers, psi_grid, noise, out)]
+    elif mix:
+        saved = [_mix_sheet(G, ws, numbers, latent.parse_seeds(mix), rows, psi, cutoff, class_index, noise, out)]
+    else:
+        pictures = _drawn(G, sheets.truncated(G, ws, psi, cutoff), noise)
+        saved = [out / f"seed{seed:04d}.png" for seed in numbers]
+        for path, picture in zip(saved, pictures, strict=True):
+            sheets.save(picture, path)
+    console.print(f"{len(saved)} picture{'s' * (len(saved) > 1)} in {out}: {', '.join(p.name for p in saved[:8])}")
+
+
+@app.command(epilog="Example: kinesphere walk --model ffhq.pkl --seeds 3,14,15 --seconds 20 --out walk.mp4")
+def walk(
+    out: Annotated[Path, typer.Option(help="The MP4 file to write.")],
+    model: Model = "abstract",
+    seeds: Seeds = "0-5",
+    drift: Annotated[
+        bool, typer.Option("--drift", help="Wander from the first seed instead of going from seed to seed.")
+    ] = False,
+    loop: Annotated[bool, typer.Option(help="Come back to the start without a seam.")] = True,
+    seconds: Annotated[float, typer.Option(help="How long.")] = 12.0,
+    fps: Annotated[str, typer.Option(help="Frames a second, such as 25 or 30000/1001.")] = "30",
+    psi: Psi = 0.7,
+    cutoff: Cutoff = None,
+    kind: Annotated[str, typer.Option(help=f"The way between seeds: {', '.join(latent.KINDS)}.")] = "cubic",
+    easing: Annotated[str, typer.Option(help=f"The pace between seeds: {', '.join(latent.EASINGS)}.")] = "linear",
+    class_index: Class = 0,
+    noise: NoiseMode = "const",
+    overwrite: Overwrite = False,
+    device: Device = "auto",
+) -> None:
+    """Make a film of a walk through the latent space: a loop, or a path from seed to seed."""
+    numbers, rate = latent.parse_seeds(seeds), _rate(fps)
+    G = _generator(model, device)
+    if drift:
+        way, loop = films.adrift(G, numbers[0], seconds, class_index=class_index), True
+    else:
+        way = films.through_seeds(G, numbers, seconds, loop, kind, easing, class_index)
+    with _interruptible(), _progress("walking", 0) as advance:
+        frames = films.film(
+            G, way, VideoFile(out, overwrite=overwrite), seconds, rate, loop, psi, cutoff, noise, advance
+        )
+    console.print(f"{out}: {frames} frames, {float(frames / rate):.2f} s{', a loop' if loop else ''}")
+
+
+@app.command(epilog="Example: kinesphere convert network-snapshot-025000.pkl ffhq.safetensors --half")
+def convert(
+    source: Annotated[str, typer.Argument(help="Any checkpoint that can be loaded.")],
+    target: Annotated[Path, typer.Argument(help="The .safetensors file to write.")],
+    half: Annotated[bool, typer.Option("--half", help="Store half precision: half the size.")] = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Turn any checkpoint into Kinesphere's own format, which loads fast and holds no code."""
+    _free(target, overwrite)
+    checkpoints.convert(source, target, torch.float16 if half else torch.float32)
+    console.print(f"{target}: {target.stat().st_size / 1e6:.1f} MB")
+
+
+@app.command(epilog="Example: kinesphere inspect network-snapshot-025000.pkl")
+def inspect(
+    model: Annotated[str, typer.Argument(help="A checkpoint: a path, a URL, or a built-in name.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say what a checkpoint is, without running anything in it."""
+    card = checkpoints.inspect(model).asdict()
+    if as_json:
+        print(json.dumps(card, indent=2))
+        return
+    table = _table()
+    for key, value in card.items():
+        for line in value if isinstance(value, list) else [value]:
+            table.add_row(key.replace("_", " "), f"{line:,}" if key == "parameters" else str(line))
+            key = ""
+    console.print(table)
+
+
+@app.command(epilog="Example: kinesphere devices")
+def devices() -> None:
+    """List the cameras that are there, the patches and models built in, and what can be plugged together."""
+    table = _table()
+    cameras = [f"{index}  {description}" for index, description in list_cameras()] or ["none found"]
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none: pictures are computed on the CPU"
+    for title, lines in {
+        "cameras": cameras,
+        "graphics card": [gpu],
+        "models": sorted(checkpoints.BUILTIN),
+        "patches": [f"{n:10} {patch.load(n).about}" for n in patch.builtin_names()],
+        "sources": SOURCES,
+        "features": FEATURES,
+        "sinks": SINKS,
+    }.items():
+        for i, line in enumerate(lines):
+            table.add_row("" if i else title, str(line))
+    console.print(table)
+
+
+# --- what the verbs share ---------------------------------------------------------------------------------------------
+
+
+def _table() -> Table:
+    table = Table(show_header=False, box=None)
+    table.add_column()
+    table.add_column(overflow="fold")
+    return table
+
+
+def _device(name: str) -> str:
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.zeros(1, device=name)
+    except (RuntimeError, AssertionError) as error:
+        raise KinesphereError(
+            f"no device {name!r} on this machine ({str(error).splitlines()[0]}): try auto or cpu"
+        ) from None
+    return name
+
+
+def _generator(model: str, device: str) -> Generator:
+    return checkpoints.load(model).G_ema.to(_device(device))
+
+
+def _instrument(name: str, model: str | None, source: str | None, device: str, loop: bool) -> engine.Engine:
+    """A patch with the model and the source that were asked for in place of its own."""
+    instrument = patch.load(name)
+    if source is not None:
+        if not instrument.sources:
+            raise KinesphereError(f"the patch {name} has no source, so --source {source} has nothing to replace")
+        instrument.sources[next(iter(instrument.sources))] = _source(source, loop)
+    return engine.Engine(instrument, checkpoints.load(model or instrument.model), _device(device))
+
+
+def _source(text: str, loop: bool) -> Source:
+    if text == "clip":
+        return Video(str(resources.files("kinesphere.builtin") / "clip.mp4"), loop=loop)
+    if text.isdecimal() or "://" in text or text.startswith("/dev/"):
+        return Camera(int(text) if text.isdecimal() else text)
+    return Pictures(text) if Path(text).is_dir() else Video(text, loop=loop)
+
+
+def _eye(name: str) -> str | None:
+    """The built-in clip where a patch wants a camera and there is none."""
+    wants = any(isinstance(s, Camera) for s in patch.load(name).sources.values())
+    if not wants or list_cameras():
+        return None
+    console.print("no camera was found: playing the built-in clip (choose another with --source)")
+    return "clip"
+
+
+def _has_display() -> bool:
+    screens = sys.platform in ("win32", "darwin") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    return bool(screens) and find_spec("pygame") is not None
+
+
+def _live_sinks(
+    played: patch.Patch, out: Path | None, seconds: float | None, overwrite: bool
+) -> tuple[Path | None, float | None]:
+    """Where a performance goes: a file if asked, the patch's own sinks, a window, or a file where there is no screen."""
+    if out is None and not played.sinks and _has_display():
+        played.sinks = {"window": Window()}
+    if out is None and played.sinks:
+        return None, seconds
+    film = out or _unused(Path("out"), "play")
+    film.parent.mkdir(parents=True, exist_ok=True)
+    played.sinks = {"film": VideoFile(film, overwrite=overwrite)}
+    if seconds is None:
+        seconds = max([_duration(s) for s in played.sources.values()], default=0.0) or 12.0
+        console.print(f"recording {seconds:.0f} s to {film} (choose how long with --seconds)")
+    return film, seconds
+
+
+def _unused(folder: Path, stem: str) -> Path:
+    return next(path for i in range(1, 10**6) if not (path := folder / f"{stem}-{i}.mp4").exists())
+
+
+def _duration(source: Source) -> float:
+    """Seconds until a source ends; 0 for one that does not. A film's own rate and frames can be read from it afterwards."""
+    if isinstance(source, Camera):
+        return 0.0
+    source.open()
+    source.close()
+    return float(source.duration) - getattr(source, "start", 0.0)  # type: ignore[attr-defined]
+
+
+def _length(played: patch.Patch, seconds: float | None, fps: str | None) -> tuple[int, Fraction]:
+    """Frames and rate of a film: those of the patch's first source, unless told otherwise."""
+    source = next(iter(played.sources.values()), None)
+    if isinstance(source, Camera):
+        raise KinesphereError(
+            "a film needs a source that can be seen again: give --source a video or a folder of pictures"
+        )
+    duration = _duration(source) if source else 0.0
+    rate = _rate(fps) if fps else None
+    if isinstance(source, Video):
+        rate = rate or source.fps
+        if rate == source.fps and seconds is None and not source.start:
+            return source.frames, rate
+    rate = rate or Fraction(played.picture.fps).limit_denominator(1001)
+    if not (seconds or duration):
+        raise KinesphereError("this patch has no source with an end: say how long with --seconds")
+    return max(1, round(Fraction(seconds or duration).limit_denominator(10**6) * rate)), rate
+
+
+def _sound(played: patch.Patch) -> tuple[str | None, float]:
+    """The file whose sound a film keeps, and where in it the film begins: those of the patch's first source."""
+    source = next(iter(played.sources.values()), None)
+    if isinstance(source, Video) and has_sound(source.path):
+        return str(source.path), source.start
+    return None, 0.0
+
+
+def _rate(text: str) -> Fraction:
+    try:
+        rate = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        raise KinesphereError(f"fps {text!r} is not a rate: give a number or a fraction such as 30000/1001") from None
+    if not 0 < rate <= 1000:
+        raise KinesphereError(f"fps {text} is out of range: above 0 and up to 1000")
+    return rate
+
+
+def _free(path: Path, overwrite: bool) -> None:
+    if path.exists() and not overwrite:
+        raise KinesphereError(f"{path} is there already: choose another name, or say --overwrite")
+
+
+def _drawn(G: Generator, ws: torch.Tensor, noise: str) -> list[Any]:
+    with _interruptible(), _progress("drawing", len(ws)) as advance:
+        return sheets.draw(G, ws, noise, advance)
+
+
+def _psi_sheet(G: Generator, ws: torch.Tensor, seeds: list[int], n: int, noise: str, out: Path) -> Path:
+    psis = latent.psi_grid(n).tolist()
+    rows = torch.cat([sheets.psi_row(G, w, psis) for w in ws.split(1)])
+    titles = [f"psi {psi:.3g}" for psi in psis]
+    path = out / f"psi-seeds{seeds[0]}-{seeds[-1]}.png"
+    sheets.save(sheets.grid(_drawn(G, rows, noise), n, titles, [f"seed {s}" for s in seeds]), path)
+    return path
+
+
+def _mix_sheet(
+    G: Generator, ws: torch.Tensor, seeds: list[int], others: list[int], rows: str, psi: float, cutoff: int | None,
+    class_index: int, noise: str, out: Path,
+) -> Path:  # fmt: skip
+    """The top row shows --seeds, the left column --mix; each tile is its column with the rows of its line."""
+    parents = sheets.seeds_to_ws(G, others, class_index)
+    mixed = sheets.mixes(parents, ws, patch.rows_of(G, rows))
+    tiles = _drawn(G, sheets.truncated(G, torch.cat([ws, parents, mixed]), psi, cutoff), noise)
+    top, left, inside = tiles[: len(ws)], tiles[len(ws) : len(ws) + len(parents)], tiles[len(ws) + len(parents) :]
+    sheet = [sheets.blank(top[0]), *top]
+    for i, parent in enumerate(left):
+        sheet += [parent, *inside[i * len(ws) : (i + 1) * len(ws)]]
+    path = out / f"mix-{rows}.png"
+    columns = [f"{rows} of", *[f"seed {s}" for s in seeds]]
+    sheets.save(sheets.grid(sheet, len(ws) + 1, columns, ["", *[f"seed {s}" for s in others]]), path)
+    return path
+
+
+def _told() -> Callable[[engine.Status], None]:
+    """Tells how a performance goes: on one line of a terminal, or a line whenever something breaks or is well again."""
+    before: dict[str, str] = {}
+
+    def tell(status: engine.Status) -> None:
+        nonlocal before
+        for name, trouble in status.troubles.items():
+            if before.get(name) != trouble:
+                errors.print(f"{name}: {trouble}; the last value is held")
+        for name in before.keys() - status.troubles.keys():
+            errors.print(f"{name}: well again")
+        before = status.troubles
+        if console.is_terminal:
+            age = "" if status.age is None else f", {status.age * 1e3:.0f} ms old"
+            console.print(f"{status.t:6.0f} s  {status.fps:5.1f} pictures a second{age}", end="\r")
+
+    return tell
+
+
+@contextmanager
+def _progress(what: str, total: int) -> Iterator[Callable[..., None]]:
+    columns = TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=errors, transient=True) as progress:
+        task = progress.add_task(what, total=total or None)
+
+        def advance(done: int, of: int = total) -> None:
+            progress.update(task, completed=done, total=of)
+
+        yield advance
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C ends with what is there so far, whole, and exit code 130."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        errors.print("\nstopped: what was made so far is kept")
+        raise typer.Exit(130) from None
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        console.print(f"kinesphere {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def top(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Exit code 0: done; 1: something the player can mend, said in words; 2: the command line is wrong; 130: Ctrl-C."""
+    try:
+        app()
+    except KinesphereError as error:
+        errors.print(f"kinesphere: {error}", markup=False, style="red")
+        sys.exit(1)

@@ -1,0 +1,262 @@
+"""The verbs, as a player types them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from kinesphere import checkpoints, cli
+
+FIXTURES = Path(__file__).parent / "fixtures"
+VERBS = [c.callback.__name__ for c in cli.app.registered_commands]
+
+
+def run(*words: object, code: int = 0, capsys: pytest.CaptureFixture[str]) -> str:
+    """One command; what it printed. A failure must end in the exit code that was expected, never in a traceback."""
+    before, sys.argv = sys.argv, ["kinesphere", *map(str, words)]
+    try:
+        cli.main()
+        ended = 0
+    except SystemExit as stop:
+        ended = int(stop.code or 0)
+    finally:
+        sys.argv = before
+    out, err = capsys.readouterr()
+    assert ended == code, out + err
+    return out + err
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """A film of 2.5 s with sound, small and quick: 75 frames of 29.97 a second."""
+    path = tmp_path_factory.mktemp("films") / "small.mp4"
+    with av.open(str(path), "w") as film:
+        video = film.add_stream("libx264", rate=Fraction(30000, 1001))
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        sound = film.add_stream("aac", rate=48000)
+        for i in range(75):
+            picture = np.zeros([48, 64, 3], np.uint8)
+            picture[:, : 1 + i * 63 // 75] = (255, 3 * i, 128)
+            film.mux(video.encode(av.VideoFrame.from_ndarray(picture)))
+        tone = np.sin(np.arange(48000 * 5 // 2) / 48000 * 2 * np.pi * 440).astype(np.float32)
+        for start in range(0, len(tone), 1024):
+            part = av.AudioFrame.from_ndarray(tone[None, start : start + 1024], "fltp", "mono")
+            part.rate, part.pts = 48000, start
+            film.mux(sound.encode(part))
+        film.mux(video.encode(None))
+        film.mux(sound.encode(None))
+    return path
+
+
+def frames_of(path: Path) -> list[np.ndarray]:
+    with av.open(str(path)) as film:
+        return [f.to_ndarray(format="rgb24") for f in film.decode(video=0)]
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help_with_an_example(verb):
+    shown = CliRunner().invoke(cli.app, [verb, "--help"], env={"COLUMNS": "200"}).output
+    assert f"Example: kinesphere {verb}" in shown.replace("\n", " ")
+
+
+def test_the_examples_in_the_help_parse():
+    for command in cli.app.registered_commands:
+        words = command.epilog.removeprefix("Example: kinesphere ").split()
+        shown = CliRunner().invoke(cli.app, [*words, "--help"])
+        assert shown.exit_code == 0, shown.output
+
+
+@pytest.mark.parametrize("file", ["sg2ada_skip64.pkl", "sg3r_64.pkl", "tf_sg2_64.pkl", "rosinality_64.pt"])
+def test_sample_any_checkpoint(file, tmp_path, capsys):
+    G = checkpoints.load(FIXTURES / file).G_ema
+    for psi, out in {"0.7": "a", "0": "b", "1": "c", "1.5": "d"}.items():
+        run(
+            "sample", "--model", FIXTURES / file, "--seeds", "0-3", "--psi", psi, "--out", tmp_path / out, capsys=capsys
+        )
+    pictures = {p: [np.asarray(Image.open(f)) for f in sorted((tmp_path / p).glob("seed*.png"))] for p in "abcd"}
+    assert all(len(p) == 4 and p[0].shape == (G.img_resolution, G.img_resolution, 3) for p in pictures.values())
+    assert all((p == pictures["b"][0]).all() for p in pictures["b"])  # psi 0: one picture for every seed
+    assert all((x != y).any() for x, y in zip(pictures["c"], pictures["d"], strict=True))  # psi 1.5 is not psi 1
+    assert (pictures["a"][0] != pictures["a"][1]).any()
+
+
+def test_sample_sheets(tmp_path, capsys):
+    run(
+        "sample",
+        "--model",
+        FIXTURES / "sg3t_64.pkl",
+        "--seeds",
+        "1,2",
+        "--psi-grid",
+        5,
+        "--out",
+        tmp_path,
+        capsys=capsys,
+    )
+    mix = ["--class", 4, "--mix", "7-8", "--rows", "middle"]
+    run("sample", "--model", FIXTURES / "sg2ada_cond64.pkl", *mix, "--out", tmp_path, capsys=capsys)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["mix-middle.png", "psi-seeds1-2.png"]
+
+
+def test_render_keeps_frames_rate_and_sound_and_is_the_same_twice(small, tmp_path, capsys):
+    model = FIXTURES / "sg2ada_skip64.pkl"
+    for name in ("one.mp4", "two.mp4"):
+        run("render", "regions", "--model", model, "--source", small, "--out", tmp_path / name, capsys=capsys)
+    one, two = frames_of(tmp_path / "one.mp4"), frames_of(tmp_path / "two.mp4")
+    assert len(one) == 75 and all((a == b).all() for a, b in zip(one, two, strict=True))
+    assert (one[0] != one[40]).any()
+    with av.open(str(tmp_path / "one.mp4")) as film, av.open(str(small)) as source:
+        assert film.streams.video[0].average_rate == source.streams.video[0].average_rate
+        assert abs(film.streams.audio[0].duration * film.streams.audio[0].time_base - 75 * 1001 / 30000) < 0.05
+
+
+def test_render_at_another_rate_lasts_as_long(small, tmp_path, capsys):
+    model = FIXTURES / "sg2ada_map2_32.pkl"
+    run("render", "scene", "--model", model, "--source", small, "--fps", 12, "--out", tmp_path / "a.mp4", capsys=capsys)
+    assert len(frames_of(tmp_path / "a.mp4")) == 30
+
+
+@pytest.mark.parametrize(
+    "words, frames", [(["--seconds", "1"], 30), (["--seconds", "4"], 120), (["--seconds", "1", "--fps", "10"], 10)]
+)
+def test_render_as_long_as_asked(words, frames, small, tmp_path, capsys):
+    model, out = FIXTURES / "sg2ada_map2_32.pkl", tmp_path / "a.mp4"
+    run("render", "scene", "--model", model, "--source", small, *words, "--out", out, capsys=capsys)
+    assert len(frames_of(out)) == frames
+
+
+def test_render_a_silent_film_and_a_folder_of_pictures(tmp_path, capsys):
+    model = FIXTURES / "sg2ada_map2_32.pkl"
+    run("walk", "--model", model, "--seconds", 1, "--fps", 10, "--out", tmp_path / "silent.mp4", capsys=capsys)
+    run(
+        "render",
+        "scene",
+        "--model",
+        model,
+        "--source",
+        tmp_path / "silent.mp4",
+        "--out",
+        tmp_path / "a.mp4",
+        capsys=capsys,
+    )
+    assert len(frames_of(tmp_path / "a.mp4")) == 10
+    run("sample", "--model", model, "--seeds", "0-1", "--out", tmp_path / "folder", capsys=capsys)
+    words = ["--source", tmp_path / "folder", "--fps", "5", "--out", tmp_path / "b.mp4"]
+    run("render", "scene", "--model", model, *words, capsys=capsys)
+    assert len(frames_of(tmp_path / "b.mp4")) == 40  # two pictures of 4 s
+
+
+def test_a_patch_may_begin_inside_its_video(small, tmp_path, capsys):
+    text = f'[sources.film]\nkind = "video"\npath = "{small}"\nstart = 1.5\n'
+    (tmp_path / "late.toml").write_text(text)
+    model, out = FIXTURES / "sg2ada_map2_32.pkl", tmp_path / "a.mp4"
+    run("render", tmp_path / "late.toml", "--model", model, "--out", out, capsys=capsys)
+    assert len(frames_of(out)) == 30
+    with av.open(str(out)) as film:
+        assert abs(film.streams.audio[0].duration * film.streams.audio[0].time_base - 1) < 0.05
+
+
+def test_play_records_what_it_plays(small, tmp_path, capsys):
+    model, out = FIXTURES / "sg2ada_map2_32.pkl", tmp_path / "played.mp4"
+    said = run("play", "scene", "--model", model, "--source", small, "--seconds", 2, "--out", out, capsys=capsys)
+    assert "played 2" in said and str(out) in said
+    with av.open(str(out)) as film:
+        assert abs(film.duration / 1e6 - 2) < 0.7
+
+
+def test_play_without_camera_or_screen_plays_the_clip_and_says_where_the_video_is(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    monkeypatch.setattr(cli, "list_cameras", lambda: [])
+    said = run("play", "--model", FIXTURES / "sg2ada_map2_32.pkl", "--seconds", 1, capsys=capsys)
+    assert "no camera was found" in said and "the video is out/play-1.mp4" in said
+    assert len(frames_of(tmp_path / "out" / "play-1.mp4")) > 3
+
+
+def test_walk_makes_a_film_and_never_replaces_one_unasked(tmp_path, capsys):
+    model, out = FIXTURES / "sg2ada_map2_32.pkl", tmp_path / "walk.mp4"
+    run("walk", "--model", model, "--seeds", "1-3", "--seconds", 1, "--fps", "25", "--out", out, capsys=capsys)
+    assert len(frames_of(out)) == 25
+    before = out.read_bytes()
+    said = run("walk", "--model", model, "--drift", "--seconds", 1, "--out", out, code=1, capsys=capsys)
+    assert "walk.mp4" in said and out.read_bytes() == before
+    run("walk", "--model", model, "--drift", "--seconds", 1, "--out", out, "-y", capsys=capsys)
+    assert len(frames_of(out)) == 30
+
+
+def test_convert_and_inspect(tmp_path, capsys):
+    source, target = FIXTURES / "sg2ada_cond64.pkl", tmp_path / "cond.safetensors"
+    run("convert", source, target, "--half", capsys=capsys)
+    cards = [json.loads(run("inspect", path, "--json", capsys=capsys)) for path in (source, target)]
+    for key in ("family", "img_resolution", "c_dim", "num_ws"):
+        assert cards[0][key] == cards[1][key]
+    assert cards[0]["c_dim"] == 5 and target.stat().st_size < 0.8 * source.stat().st_size
+    assert "cond.safetensors" in run("convert", source, target, code=1, capsys=capsys)
+    assert "stylegan2" in run("inspect", source, capsys=capsys)
+
+
+def test_devices_lists_what_can_be_played(capsys):
+    said = run("devices", capsys=capsys)
+    for word in ("cameras", "abstract", "scene", "regions", "activations"):
+        assert word in said
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (["sample", "--model", "nope.pkl"], "nope.pkl"),
+        (["sample", "--model", FIXTURES / "README.md"], "README.md"),
+        (["sample", "--seeds", "one"], "one"),
+        (["sample", "--model", FIXTURES / "sg2ada_map2_32.pkl", "--class", "4"], "no class 4"),
+        (["sample", "--model", FIXTURES / "sg2ada_map2_32.pkl", "--mix", "1", "--rows", "bass"], "no band 'bass'"),
+        (["render", "scnee", "--out", "a.mp4"], "no patch 'scnee'"),
+        (["render", "scene", "--out", "a.mp4"], "a source that can be seen again"),
+        (["render", "scene", "--source", "none.mp4", "--out", "a.mp4"], "none.mp4"),
+        (["render", "scene", "--source", "clip", "--fps", "fast", "--out", "a.mp4"], "'fast'"),
+        (["walk", "--out", "a.mp4", "--seconds", "0"], "0"),
+        (["walk", "--out", "a.mp4", "--kind", "zigzag"], "zigzag"),
+        (["play", "--device", "toaster"], "toaster"),
+        (["inspect", "nope"], "nope"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_words(words, said, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    told = run(*words, code=1, capsys=capsys)
+    assert said in told and "Traceback" not in told and list(tmp_path.iterdir()) == []
+
+
+def test_a_wrong_option_is_code_2(capsys):
+    run("sample", "--sedes", 3, code=2, capsys=capsys)
+
+
+@pytest.mark.parametrize("verb", ["walk", "play"])
+def test_ctrl_c_leaves_a_valid_film(verb, tmp_path):
+    out = tmp_path / "film.mp4"
+    words = {
+        "walk": ["walk", "--seconds", "600", "--seeds", "1-9", "--out", out],
+        "play": ["play", "scene", "--source", "clip", "--out", out, "--seconds", "600"],
+    }[verb]
+    command = [sys.executable, "-m", "kinesphere", *map(str, words), "--model", str(FIXTURES / "sg2ada_map2_32.pkl")]
+    player = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, "COLUMNS": "200"}
+    )
+    patience = time.monotonic() + 60
+    while not any(tmp_path.iterdir()) and time.monotonic() < patience:
+        time.sleep(0.1)
+    time.sleep(3)
+    player.send_signal(signal.SIGINT)
+    told = player.communicate(timeout=60)[0].decode()
+    assert player.returncode == 130, told
+    assert "stopped" in told and "Traceback" not in told
+    assert len(frames_of(out)) > 5 and [p.name for p in tmp_path.iterdir()] == ["film.mp4"]

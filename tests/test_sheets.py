@@ -1,0 +1,63 @@
+"""Pictures side by side: each tile is the picture that its title says."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from kinesphere.ops import to_pixels
+from kinesphere.studio import sheets
+from kinesphere.types import KinesphereError
+
+
+@pytest.fixture(autouse=True)
+def _no_gradients():
+    with torch.inference_mode():
+        yield
+
+
+def test_a_seed_is_the_picture_that_it_is_everywhere_else(tiny):
+    z = torch.from_numpy(np.random.RandomState(5).randn(1, tiny.z_dim)).float()
+    want = to_pixels(tiny.synthesis(tiny.mapping(z, truncation_psi=0.7)))[0].numpy()
+    ws = sheets.truncated(tiny, sheets.seeds_to_ws(tiny, [4, 5]), 0.7)
+    np.testing.assert_array_equal(sheets.draw(tiny, ws)[1], want)
+
+
+def test_psi_0_is_one_picture_for_every_seed_and_psi_1_5_is_another_than_psi_1(tiny):
+    ws = sheets.seeds_to_ws(tiny, [1, 2])
+    first, second = (sheets.draw(tiny, sheets.psi_row(tiny, w, [0.0, 1.0, 1.5])) for w in ws.split(1))
+    np.testing.assert_array_equal(first[0], second[0])
+    assert (first[1] != first[2]).any() and (first[1] != second[1]).any()
+
+
+def test_every_pair_of_parents(tiny):
+    ws, others = sheets.seeds_to_ws(tiny, [1, 2, 3]), sheets.seeds_to_ws(tiny, [8, 9])
+    rows = tiny.rows("coarse")
+    mixed = sheets.mixes(others, ws, rows).reshape(2, 3, *ws.shape[1:])
+    for i in range(2):
+        for j in range(3):
+            assert torch.equal(mixed[i, j, rows], others[i, rows])
+            assert torch.equal(mixed[i, j, rows.stop :], ws[j, rows.stop :])
+
+
+def test_a_sheet_holds_its_tiles_whole_in_reading_order():
+    tiles = [np.full([20, 30, 3], 10 * i, np.uint8) for i in range(5)]
+    sheet = sheets.grid(tiles, 3, ["a", "b", "c"], ["one", "two"], gap=4)
+    found = []
+    for i in range(5):
+        where = np.argwhere((sheet == 10 * i).all(-1)) if i else np.argwhere((sheet == 0).all(-1))
+        (top, left), (bottom, right) = where.min(0), where.max(0)
+        assert (bottom - top + 1, right - left + 1) == (20, 30)
+        found.append((top, left))
+    assert found == sorted(found)
+
+
+def test_a_class_that_is_not_there_is_refused(tiny):
+    with pytest.raises(KinesphereError, match="no class 3.*no classes"):
+        sheets.seeds_to_ws(tiny, [1], class_index=3)
+
+
+def test_saving_makes_the_folder(tmp_path):
+    picture = np.random.RandomState(0).randint(0, 255, [8, 8, 3], np.uint8)
+    sheets.save(picture, tmp_path / "a" / "b.png")
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "a" / "b.png")), picture)
