@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
@@ -33,16 +34,16 @@ class Engine:
         self.device = torch.device(device)
         self.health = Healths()
         self.rows: dict[str, slice] = {}
-        self._check()
-        self.rewind()
+        self._meet()
+        self._begin()
 
     @property
     def size(self) -> tuple[int, int]:
         """Width and height of a frame, pixels."""
         return self.G.img_resolution, self.G.img_resolution
 
-    def _check(self) -> None:
-        """Everything in the patch that only the model can refuse, all at once."""
+    def _meet(self) -> None:
+        """Open the features; refuse, all at once, everything in the patch that only the model can refuse."""
         problems = list(self.patch.problems())
         for name in self.patch.latent.rows:
             try:
@@ -73,6 +74,9 @@ class Engine:
         """Forget everything that was seen: the next step is the first."""
         for feature in self.patch.features.values():
             feature.open(self.checkpoint)
+        self._begin()
+
+    def _begin(self) -> None:
         self.followers = {place: Follower(route) for place, route in self.patch.routes()}
         self.health.clear()
         self.mapped: dict[str, tuple[np.ndarray, Tensor]] = {}
@@ -94,12 +98,12 @@ class Engine:
         self.steps += 1
 
     def _follow(self, features: dict[str, Drawn], t: float) -> dict[str, float]:
-        """The value of every route, by its place. A feature that has shown nothing yet rests at the low end of its range."""
-        numbers = {}
-        for place, follower in self.followers.items():
-            drawn = features.get(follower.route.feature)
-            numbers[place] = follower(follower.route.in_low if drawn is None else float(drawn.value), t)
-        return numbers
+        """The value of every route, by its place. A feature that has shown nothing yet is not a number, which a route waits out."""
+        values = {name: float(drawn.value) for name, drawn in features.items() if drawn.value.ndim == 0}
+        return {
+            place: follower(values.get(follower.route.feature, math.nan), t)
+            for place, follower in self.followers.items()
+        }
 
     def _place(self, features: dict[str, Drawn], numbers: dict[str, float], t: float) -> Tensor:
         """Where in the generator's space this moment stands: [1, num_ws, w_dim]."""

@@ -17,7 +17,7 @@ from kinesphere.patch import Patch
 from kinesphere.types import Latest, Signal, Sink, Source
 
 RETRY = 1.0  # seconds until a station that failed is opened again
-POLL = 0.005  # seconds between two looks at a source that has nothing new
+POLL = 0.005  # seconds between two looks at a source
 LISTEN = 0.1  # seconds that a thread waits before it looks whether the show is over
 
 
@@ -189,10 +189,11 @@ class OwnThreads:
                 signal = source.read(self.clock())
             if self.health[place].error is not None:
                 self._reopen(name, source)
-            elif signal is None or signal is mailbox.latest():
-                self.over.wait(POLL)
-            else:
+                continue
+            newest = mailbox.latest()
+            if signal is not None and (newest is None or signal.t != newest.t):
                 mailbox.put(signal)
+            self.over.wait(POLL)  # a source that never waits must not take the processor from the rest
 
     def _reopen(self, name: str, source: Source) -> None:
         """A source that failed is closed, and opened until it comes back; its last picture stays meanwhile."""

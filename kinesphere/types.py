@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
@@ -13,6 +14,18 @@ T = TypeVar("T")
 
 class KinesphereError(ValueError):
     """Something a player can mend. The message names the thing, the value and the way out; it is shown without a traceback."""
+
+
+def check_all(*checks: Callable[[], object]) -> None:
+    """Run every check, and raise one KinesphereError that says what all of them refused."""
+    refused = []
+    for check in checks:
+        try:
+            check()
+        except KinesphereError as error:
+            refused.append(str(error))
+    if refused:
+        raise KinesphereError("; ".join(refused))
 
 
 @dataclass(frozen=True)

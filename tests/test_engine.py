@@ -414,15 +414,15 @@ def test_a_frame_that_would_be_the_same_is_not_computed_again(tiny_checkpoint):
 
 
 def test_memory_does_not_grow(tiny_checkpoint):
-    """A queue anywhere would keep every picture: 300 of them are 27 MB."""
+    """A queue anywhere would keep every picture: 200 of them are 18 MB."""
     held = {}
     big = [np.full([200, 150, 3], i, np.uint8) for i in range(256)] * 10
 
     def until(engine, frames):
-        for n in (100, 400):
+        for n in (50, 250):
             if engine.steps >= n and n not in held:
                 held[n] = tracemalloc.get_traced_memory()[0]
-        return 400 in held
+        return 250 in held
 
     engine = live(tiny_checkpoint, big, until, picture=Picture(fps=200.0))
     engine.patch.sinks["screen"].keep = False
@@ -432,4 +432,4 @@ def test_memory_does_not_grow(tiny_checkpoint):
         perform(engine, PATIENCE)
     finally:
         tracemalloc.stop()
-    assert held[400] - held[100] < 2e6
+    assert held[250] - held[50] < 2e6

@@ -159,7 +159,7 @@ def test_every_error_is_named_at_once():
     bad = GOOD
     for find, replace in {
         "index = 1": "idnex = 1",
-        "[0, 0, 1, 0.5]": "[0, 0, 2, 0.5]",
+        "[0, 0, 1, 0.5]": "[0, 0, 2, 0.5]\nlayers = 'conv9_9'\nto_z = 'guess'",
         "seed = 3": "seed = -3",
         "low = 0.3": 'low = "x"',
         "fps = 25": "fps = -1",
@@ -168,7 +168,7 @@ def test_every_error_is_named_at_once():
     }.items():
         bad = bad.replace(find, replace, 1)
     told = "\n".join(problems(bad))
-    for part in ("idnex", "region", "seed -3", "latent.psi.low", "fps -1", "vidoe", "model"):
+    for part in ("idnex", "region", "conv9_9", "guess", "seed -3", "latent.psi.low", "fps -1", "vidoe", "model"):
         assert part in told
 
 

@@ -117,6 +117,7 @@ def receive(answer: Any, target: Path) -> int:
         while piece := answer.read(PIECE):
             if not received:
                 refuse_page(piece, answer.url)
+            tell_progress(received, received + len(piece), announced)
             received += len(piece)
             if received > LARGEST:
                 raise BadCheckpoint(f"{shown(answer.url)} has more than {LARGEST} bytes, which is the limit")
@@ -124,6 +125,13 @@ def receive(answer: Any, target: Path) -> int:
     if not received or (announced is not None and received != announced):
         raise BadCheckpoint(f"{shown(answer.url)} broke off after {received} bytes; try again")
     return received
+
+
+def tell_progress(before: int, after: int, announced: int | None) -> None:
+    """A line for every tenth of a download, or for every 100 MB where its size is not known."""
+    part = max(1, announced // 10 if announced else 10**8)
+    if after // part > before // part:
+        log.info("%.0f MB%s", after / 1e6, f" of {announced / 1e6:.0f}" if announced else "")
 
 
 def refuse_page(piece: bytes, url: str) -> None:

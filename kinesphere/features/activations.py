@@ -21,7 +21,7 @@ from kinesphere.features.networks import NETWORKS
 from kinesphere.features.region import WHOLE, checked_region, look
 from kinesphere.features.smoothing import follow
 from kinesphere.features.whitening import Whitening
-from kinesphere.types import KinesphereError, Signal
+from kinesphere.types import KinesphereError, Signal, check_all
 
 POOLS = {"mean": 1, "2x2": 2, "3x3": 3, "4x4": 4}  # cells along each side of the region
 TO_Z = ("calibrate", "standardise")
@@ -57,22 +57,27 @@ class Activations:
     seed: int = 0  # of the projection: another seed, another dance with the same steps
 
     def __post_init__(self) -> None:
+        check_all(self._check_network, self._check_region, self._check_choices, self._check_numbers)
+
+    def _check_network(self) -> None:
         if self.network not in NETWORKS:
             raise KinesphereError(f"no network {self.network!r}: choose {', '.join(NETWORKS)}")
+        network = NETWORKS[self.network]
+        if network.LAYERS:
+            layer_weights(self.layers, network.LAYERS, network.LAYERS[:1], self.network)
+        if self.size is not None and not network.SMALLEST <= self.size <= 4096:
+            raise KinesphereError(f"size {self.size!r}: give {network.SMALLEST} to 4096 pixels, or leave it out")
+
+    def _check_region(self) -> None:
         self.region = checked_region(self.region)
-        known = NETWORKS[self.network].LAYERS
-        if known:
-            layer_weights(self.layers, known, known[:1], self.network)
+
+    def _check_choices(self) -> None:
         if self.pool not in POOLS:
             raise KinesphereError(f"no pool {self.pool!r}: choose {', '.join(POOLS)}")
         if self.to_z not in TO_Z:
             raise KinesphereError(f"no way to_z {self.to_z!r}: choose {', '.join(TO_Z)}")
-        self._check_numbers()
 
     def _check_numbers(self) -> None:
-        smallest = NETWORKS[self.network].SMALLEST
-        if self.size is not None and not smallest <= self.size <= 4096:
-            raise KinesphereError(f"size {self.size!r}: give {smallest} to 4096 pixels, or leave it out")
         if not 0 <= self.warmup < math.inf:
             raise KinesphereError(f"warmup {self.warmup!r}: give seconds, 0 or more, for instance 20")
         if not 0 < self.memory < math.inf:

@@ -275,7 +275,7 @@ def download(url: str, sha256: str) -> Path:
     part = path.with_name(f"{path.name}.{os.getpid()}.part")  # never half a file under the right name
     digest = hashlib.sha256()
     try:
-        with urllib.request.urlopen(url) as answer, part.open("wb") as file:
+        with urllib.request.urlopen(url, timeout=30) as answer, part.open("wb") as file:
             while block := answer.read(1 << 20):
                 digest.update(block)
                 file.write(block)
