@@ -40,6 +40,15 @@ def tiny_generator(family: str, **kwargs: Any) -> Generator:
     return stir(made)  # type: ignore[return-value]
 
 
+@pytest.fixture(scope="module")
+def one_thread():
+    """Small matrices are faster on one thread, and leave the other core to other threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture
 def tiny() -> Generator:
     """A StyleGAN2 of 32 px that draws in a millisecond."""

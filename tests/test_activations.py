@@ -15,13 +15,7 @@ from kinesphere.types import Feature, KinesphereError, Signal
 CLIP = Path(__file__).parents[1] / "kinesphere" / "builtin" / "clip.mp4"
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Matrices this small are slower on two threads, and on a busy machine twenty times slower."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def model(z_dim=512, D=None):

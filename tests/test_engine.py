@@ -242,15 +242,6 @@ class Watched(Kept):
         return self.until(self.engine, [f for _, f in self.all])
 
 
-@pytest.fixture
-def one_thread():
-    """Tiny models are faster so, and leave the other core to the other threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def threads():
     return {t.name for t in threading.enumerate() if t.name.split()[0] in ("watch", "draw", "deliver", "pictures")}
 

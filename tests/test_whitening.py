@@ -1,19 +1,11 @@
 import numpy as np
 import pytest
-import torch
 from scipy.linalg import fractional_matrix_power, qr
 
 from kinesphere.features import whitening
 from kinesphere.features.whitening import BELIEF, FLOOR, GAP, PRIOR, RANK, REST, Whitening
 
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Matrices this small are slower on two threads, and on a busy machine twenty times slower."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def path(t, channels=12):

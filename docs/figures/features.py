@@ -33,28 +33,7 @@ BLUE, ORANGE = "#2f6fde", "#e07b1a"
 SHADES = ["#12377f", BLUE, "#cfdcf7", PAPER, "#f9dfc2", ORANGE, "#8a4300"]  # white at 0, blue below, orange above
 COSINES = matplotlib.colors.LinearSegmentedColormap.from_list("cosines", SHADES)
 
-plt.rcParams.update(
-    {
-        "font.size": 11,
-        "axes.titlesize": 12,
-        "axes.titlelocation": "left",
-        "axes.titlepad": 10,
-        "axes.edgecolor": FAINT,
-        "axes.labelcolor": INK,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "text.color": INK,
-        "xtick.color": INK,
-        "ytick.color": INK,
-        "xtick.labelsize": 10,
-        "ytick.labelsize": 10,
-        "legend.frameon": False,
-        "legend.fontsize": 10,
-        "lines.linewidth": 2,
-        "figure.facecolor": PAPER,
-        "savefig.dpi": 110,
-    }
-)
+plt.style.use(HERE / "house.mplstyle")
 
 
 def film(path: Path) -> tuple[np.ndarray, list[np.ndarray]]:

@@ -21,28 +21,7 @@ FIRST, SECOND = 82, 85  # two seeds far enough apart to be drawn
 INK, FAINT, PAPER = "#22252b", "#b9bec7", "#ffffff"
 BLUE, ORANGE, GREEN, RED, VIOLET = "#2f6fde", "#e07b1a", "#2a9d6f", "#d1495b", "#7b5ea7"
 
-plt.rcParams.update(
-    {
-        "font.size": 11,
-        "axes.titlesize": 12,
-        "axes.titlelocation": "left",
-        "axes.titlepad": 10,
-        "axes.edgecolor": FAINT,
-        "axes.labelcolor": INK,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "text.color": INK,
-        "xtick.color": INK,
-        "ytick.color": INK,
-        "xtick.labelsize": 10,
-        "ytick.labelsize": 10,
-        "legend.frameon": False,
-        "legend.fontsize": 10,
-        "lines.linewidth": 2,
-        "figure.facecolor": PAPER,
-        "savefig.dpi": 110,
-    }
-)
+plt.style.use(HERE / "house.mplstyle")
 
 
 def small_w(z: torch.Tensor) -> torch.Tensor:

@@ -7,14 +7,16 @@ rules of the family, and the sizes of the stored tensors against those of the ne
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from kinesphere.checkpoints.checkpoint import BadCheckpoint, Card, Checkpoint
 from kinesphere.checkpoints.rules import DISCRIMINATOR_RULES, GENERATOR_RULES, REQUIRED, Rule, shown
-from kinesphere.checkpoints.stored import Stored, Unfilled
+from kinesphere.checkpoints.stored import Changed, Stored, Unfilled
 from kinesphere.checkpoints.tree import MEGABYTE
 from kinesphere.models import DISCRIMINATORS, FAMILIES
 from kinesphere.types import KinesphereError
@@ -22,6 +24,36 @@ from kinesphere.types import KinesphereError
 
 class DoesNotFit(BadCheckpoint):
     """A network that is none of ours. For a discriminator this is no reason to refuse the whole file."""
+
+
+@dataclass
+class Tensors:
+    """The tensors of one network by the names that the file gives them; a shape that is not there is refused by name."""
+
+    tensors: Mapping[str, Stored]
+
+    def shape(self, name: str, ndim: int) -> tuple[int, ...]:
+        """Raises DoesNotFit where the tensor is missing or has another number of dimensions."""
+        shape = self.plain(name).shape
+        if len(shape) != ndim:
+            raise DoesNotFit(f"{name} is {list(shape)} and should have {ndim} dimensions")
+        return shape
+
+    def plain(self, name: str) -> Stored:
+        """The tensor as it is. Raises DoesNotFit where it is missing."""
+        if name not in self.tensors:
+            first = shown(next(iter(self.tensors), None))
+            raise DoesNotFit(f"it has no tensor {name!r}; the first that it has is {first}")
+        return self.tensors[name]
+
+    def take(self, name: str, ndim: int, change: Callable[[Tensor], Tensor] | None = None) -> Stored:
+        """The tensor, turned into our layout by `change`. Raises DoesNotFit as `shape` does."""
+        self.shape(name, ndim)
+        return self.tensors[name] if change is None else Changed(self.tensors[name], ndim, change)
+
+    def numbered(self, pattern: str) -> list[int]:
+        """The numbers, in order, that stand in tensor names of this pattern."""
+        return sorted({int(found[1]) for name in self.tensors if (found := re.fullmatch(pattern, name))})
 
 
 @dataclass

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from kinesphere.checkpoints.checkpoint import BadCheckpoint
-from kinesphere.checkpoints.description import Described, Description, DoesNotFit
+from kinesphere.checkpoints.description import Described, Description, DoesNotFit, Tensors
 from kinesphere.checkpoints.rules import shown
 from kinesphere.checkpoints.stored import Stored, with_centre
 from kinesphere.checkpoints.torchfile import Contents, TensorRef
@@ -26,10 +26,9 @@ STATE_NOTE = "only the weights were stored: clamp, learning rates and batch comp
 
 
 @dataclass
-class Network:
+class Network(Tensors):
     """One network of a snapshot: its tensors by NVIDIA's names, and the module that remembers its arguments, if any."""
 
-    tensors: dict[str, TensorRef]
     root: Node | None
 
     def module(self, path: str) -> Node | None:
@@ -49,21 +48,6 @@ class Network:
             return otherwise
         kwargs = node.state.get("_init_kwargs")
         return node.state.get(name, kwargs.get(name, otherwise) if isinstance(kwargs, dict) else otherwise)
-
-    def shape(self, name: str, ndim: int) -> tuple[int, ...]:
-        """Raises DoesNotFit where the tensor is missing or has another number of dimensions."""
-        if name not in self.tensors:
-            raise DoesNotFit(
-                f"it has no tensor {name!r}; the first that it has is {shown(next(iter(self.tensors), None))}"
-            )
-        shape = self.tensors[name].shape
-        if len(shape) != ndim:
-            raise DoesNotFit(f"{name} is {list(shape)} and should have {ndim} dimensions")
-        return shape
-
-    def numbered(self, pattern: str) -> list[int]:
-        """The numbers, in order, that stand in tensor names of this pattern."""
-        return sorted({int(found[1]) for name in self.tensors if (found := re.fullmatch(pattern, name))})
 
 
 def recognise(contents: Contents) -> bool:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
 
-from kinesphere.checkpoints.description import Described, Description, DoesNotFit
+from kinesphere.checkpoints.description import Described, Description, DoesNotFit, Tensors
 from kinesphere.checkpoints.nvidia import taps
 from kinesphere.checkpoints.stored import NOISE_NOTE, Changed, SeededNoise, Stored, first, first_of_first, with_centre
 from kinesphere.checkpoints.torchfile import Contents, TensorRef
@@ -25,30 +25,19 @@ def only(t: Tensor) -> Tensor:
 
 
 @dataclass
-class State:
+class State(Tensors):
     """A state dict, from which tensors are taken one by one; what nobody took is foreign."""
-
-    tensors: dict[str, TensorRef]
 
     def __post_init__(self) -> None:
         self.left = set(self.tensors)
 
-    def shape(self, name: str, ndim: int) -> tuple[int, ...]:
-        if name not in self.tensors:
-            raise DoesNotFit(f"it lacks the tensor {name!r}")
-        shape = self.tensors[name].shape
-        if len(shape) != ndim:
-            raise DoesNotFit(f"{name} is {list(shape)} and should have {ndim} dimensions")
-        return shape
-
-    def take(self, name: str, ndim: int, change: Any = None) -> Stored:
-        self.shape(name, ndim)
+    def take(self, name: str, ndim: int, change: Callable[[Tensor], Tensor] | None = None) -> Stored:
         self.left.discard(name)
-        return self.tensors[name] if change is None else Changed(self.tensors[name], ndim, change)
+        return super().take(name, ndim, change)
 
     def highest(self, pattern: str) -> int:
         """How many: one more than the highest number in tensor names of this pattern."""
-        return 1 + max((int(found[1]) for name in self.tensors if (found := re.fullmatch(pattern, name))), default=-1)
+        return 1 + max(self.numbered(pattern), default=-1)
 
     def filter(self, ending: str) -> list[Any]:
         """The first resampling filter with a name that ends so, made to sum to 1; all of them count as taken."""

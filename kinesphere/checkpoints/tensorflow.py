@@ -6,16 +6,16 @@ directions, and its styles are stored around 0 instead of 1. StyleGAN1 flips not
 
 from __future__ import annotations
 
-import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
 
 from kinesphere.checkpoints.checkpoint import BadCheckpoint
-from kinesphere.checkpoints.description import Described, Description, DoesNotFit
+from kinesphere.checkpoints.description import Described, Description, DoesNotFit, Tensors
 from kinesphere.checkpoints.rules import shown
-from kinesphere.checkpoints.stored import Array, Changed, Stored, first, first_of_first, with_centre
+from kinesphere.checkpoints.stored import Array, Stored, first, first_of_first, with_centre
 from kinesphere.checkpoints.torchfile import Contents
 from kinesphere.checkpoints.tree import ArrayRef, Node
 
@@ -39,36 +39,12 @@ def around_one(t: Tensor) -> Tensor:
 
 
 @dataclass
-class Network:
+class Network(Tensors):
     """One network: its variables by full name, and the arguments that it was made with."""
 
-    variables: dict[str, Array]
+    tensors: Mapping[str, Array]
     kwargs: dict[Any, Any]
     functions: set[str]  # the names of those that built it and its parts: they tell StyleGAN2 from ADA
-
-    def shape(self, name: str, ndim: int) -> tuple[int, ...]:
-        if name not in self.variables:
-            raise DoesNotFit(
-                f"it has no variable {name!r}; the first that it has is {shown(next(iter(self.variables), None))}"
-            )
-        shape = self.variables[name].shape
-        if len(shape) != ndim:
-            raise DoesNotFit(f"{name} is {list(shape)} and should have {ndim} dimensions")
-        return shape
-
-    def numbered(self, pattern: str) -> list[int]:
-        return sorted({int(found[1]) for name in self.variables if (found := re.fullmatch(pattern, name))})
-
-    def take(self, name: str, ndim: int, change: Any) -> Stored:
-        self.shape(name, ndim)
-        return Changed(self.variables[name], ndim, change)
-
-    def plain(self, name: str) -> Stored:
-        if name not in self.variables:
-            raise DoesNotFit(
-                f"it has no variable {name!r}; the first that it has is {shown(next(iter(self.variables), None))}"
-            )
-        return self.variables[name]
 
     def require(self, **wanted: Any) -> None:
         """Arguments that the networks here cannot vary. Raises DoesNotFit, naming the argument."""
@@ -114,7 +90,7 @@ def network(node: Node) -> Network:
     nodes = [node, *(part for part in parts.values() if isinstance(part, Node))] if isinstance(parts, dict) else [node]
     functions = {name for n in nodes if isinstance(name := n.state.get("build_func_name"), str)}
     found = Network(variables_of(node), kwargs if isinstance(kwargs, dict) else {}, functions)
-    if not found.variables:
+    if not found.tensors:
         raise BadCheckpoint("one of its TensorFlow networks has no variables; the file is damaged")
     return found
 
@@ -141,7 +117,7 @@ def origin(found: Network) -> str:
 
 
 def is_stylegan1(found: Network) -> bool:
-    return any("/StyleMod/" in name for name in found.variables)
+    return any("/StyleMod/" in name for name in found.tensors)
 
 
 # Generators -----------------------------------------------------------------------------------------------------------
@@ -149,7 +125,7 @@ def is_stylegan1(found: Network) -> bool:
 
 def generator(found: Network, notes: list[str]) -> Description:
     found.require(normalize_latents=True, mapping_nonlinearity="lrelu", nonlinearity="lrelu", mapping_use_wscale=True)
-    lod = found.variables.get("synthesis/lod", found.variables.get("lod"))
+    lod = found.tensors.get("synthesis/lod", found.tensors.get("lod"))
     if lod is not None and not isinstance(lod.value, ArrayRef) and lod.value != 0:
         note = f"it was saved while the network was still growing (level of detail {lod.value:g}); the picture may be unfinished"
         if note not in notes:
@@ -168,7 +144,7 @@ def latents(found: Network, w_dim: int, tensors: dict[str, Stored]) -> dict[str,
     inputs, width = found.shape("mapping/Dense0/weight", 2)
     label, c_dim, embed_dim = "embed", 0, 0
     for name, kind in (("LabelEmbed", "embed"), ("LabelConcat", "concat")):
-        if f"mapping/{name}/weight" in found.variables:
+        if f"mapping/{name}/weight" in found.tensors:
             label, (c_dim, embed_dim) = kind, found.shape(f"mapping/{name}/weight", 2)
             tensors["mapping.embed.weight"] = found.take(f"mapping/{name}/weight", 2, transposed)
             if kind == "embed":
@@ -176,7 +152,7 @@ def latents(found: Network, w_dim: int, tensors: dict[str, Stored]) -> dict[str,
     for i in layers:
         tensors[f"mapping.fc{i}.weight"] = found.take(f"mapping/Dense{i}/weight", 2, transposed)
         tensors[f"mapping.fc{i}.bias"] = found.plain(f"mapping/Dense{i}/bias")
-    if "dlatent_avg" in found.variables:
+    if "dlatent_avg" in found.tensors:
         tensors["mapping.w_avg"] = found.plain("dlatent_avg")
     return {
         "z_dim": inputs - embed_dim,
@@ -194,12 +170,12 @@ def stylegan2(found: Network) -> tuple[dict[str, Any], dict[str, Stored]]:
     """Configs B to F, and ADA. ToRGB_lod{n} (configs B to D) is the architecture "orig": only the full size is used."""
     resolutions = found.resolutions(r"synthesis/([0-9]{1,4})x\1/Conv1/weight")
     last = resolutions[-1]
-    if "synthesis/ToRGB_lod0/weight" in found.variables:
+    if "synthesis/ToRGB_lod0/weight" in found.tensors:
         architecture = "orig"
-    elif any(f"synthesis/{r}x{r}/Skip/weight" in found.variables for r in resolutions):
+    elif any(f"synthesis/{r}x{r}/Skip/weight" in found.tensors for r in resolutions):
         architecture = "resnet"
     else:
-        architecture = "skip" if "synthesis/4x4/ToRGB/weight" in found.variables else "orig"
+        architecture = "skip" if "synthesis/4x4/ToRGB/weight" in found.tensors else "orig"
     _, _, height, width = found.shape("synthesis/4x4/Const/const", 4)
     if (height, width) != (4, 4):
         raise BadCheckpoint(
@@ -213,10 +189,10 @@ def stylegan2(found: Network) -> tuple[dict[str, Any], dict[str, Stored]]:
         add_style_layer(found, tensors, f"synthesis.b{r}.conv1", main, oihw, 2 * i)
         if i:
             add_style_layer(found, tensors, f"synthesis.b{r}.conv0", f"synthesis/{r}x{r}/Conv0_up", flipped, 2 * i - 1)
-        if f"synthesis/{r}x{r}/Skip/weight" in found.variables:
+        if f"synthesis/{r}x{r}/Skip/weight" in found.tensors:
             tensors[f"synthesis.b{r}.skip.weight"] = found.take(f"synthesis/{r}x{r}/Skip/weight", 4, oihw)
         if architecture == "skip" or r == last:
-            lod0 = r == last and "synthesis/ToRGB_lod0/weight" in found.variables
+            lod0 = r == last and "synthesis/ToRGB_lod0/weight" in found.tensors
             add_style_layer(
                 found,
                 tensors,
@@ -231,7 +207,7 @@ def stylegan2(found: Network) -> tuple[dict[str, Any], dict[str, Stored]]:
         "architecture": architecture,
         **latents(found, found.shape("synthesis/4x4/Conv/mod_weight", 2)[0], tensors),
         "conv_clamp": found.kwargs.get("conv_clamp"),
-        "use_noise": "synthesis/4x4/Conv/noise_strength" in found.variables,
+        "use_noise": "synthesis/4x4/Conv/noise_strength" in found.tensors,
         "resample_filter": found.kwargs.get("resample_kernel", [1, 3, 3, 1]) or [1, 1],
     }
     return config, tensors
@@ -245,7 +221,7 @@ def add_style_layer(
     tensors[f"{ours}.bias"] = found.plain(f"{theirs}/bias")
     tensors[f"{ours}.affine.weight"] = found.take(f"{theirs}/mod_weight", 2, transposed)
     tensors[f"{ours}.affine.bias"] = found.take(f"{theirs}/mod_bias", 1, around_one)
-    if noise is not None and f"{theirs}/noise_strength" in found.variables:
+    if noise is not None and f"{theirs}/noise_strength" in found.tensors:
         tensors[f"{ours}.noise_strength"] = found.plain(f"{theirs}/noise_strength")
         tensors[f"{ours}.noise_const"] = found.take(f"synthesis/noise{noise}", 4, first_of_first)
 
@@ -268,7 +244,7 @@ def stylegan1(found: Network) -> tuple[dict[str, Any], dict[str, Stored]]:
             tensors[f"{ours}.bias"] = found.plain(f"{theirs}/bias")
             tensors[f"{ours}.affine.weight"] = found.take(f"{theirs}/StyleMod/weight", 2, transposed)
             tensors[f"{ours}.affine.bias"] = found.plain(f"{theirs}/StyleMod/bias")
-            if f"{theirs}/Noise/weight" in found.variables:
+            if f"{theirs}/Noise/weight" in found.tensors:
                 tensors[f"{ours}.noise_strength"] = found.plain(f"{theirs}/Noise/weight")
                 tensors[f"{ours}.noise_const"] = found.take(f"synthesis/noise{2 * i + j}", 4, first_of_first)
     tensors[f"synthesis.b{last}.torgb.weight"] = found.take("synthesis/ToRGB_lod0/weight", 4, oihw)
@@ -278,7 +254,7 @@ def stylegan1(found: Network) -> tuple[dict[str, Any], dict[str, Stored]]:
         "channels": channels,
         "img_channels": found.shape("synthesis/ToRGB_lod0/weight", 4)[3],
         **latents(found, found.shape("synthesis/4x4/Conv/StyleMod/weight", 2)[0], tensors),
-        "use_noise": "synthesis/4x4/Conv/Noise/weight" in found.variables,
+        "use_noise": "synthesis/4x4/Conv/Noise/weight" in found.tensors,
         "blur_filter": found.kwargs.get("blur_filter", [1, 2, 1]),
         "fused_from": fused_from(found),
     }
@@ -302,17 +278,15 @@ def discriminator(found: Network) -> Description:
     found.require(nonlinearity="lrelu")
     resolutions = found.resolutions(r"([0-9]{1,4})x\1/Conv0/weight")
     last = resolutions[-1]
-    old = "4x4/Dense1/weight" in found.variables  # StyleGAN1
+    old = "4x4/Dense1/weight" in found.tensors  # StyleGAN1
     names = {"b4.conv": "4x4/Conv", "b4.fc": "4x4/Dense0", "b4.out": "4x4/Dense1" if old else "Output"}
-    colours = "FromRGB_lod0" if "FromRGB_lod0/weight" in found.variables else f"{last}x{last}/FromRGB"
+    colours = "FromRGB_lod0" if "FromRGB_lod0/weight" in found.tensors else f"{last}x{last}/FromRGB"
     names[f"b{last}.fromrgb"] = colours
     for r in resolutions[1:]:
         names |= {f"b{r}.conv0": f"{r}x{r}/Conv0", f"b{r}.conv1": f"{r}x{r}/Conv1_down"}
-        if f"{r}x{r}/Skip/weight" in found.variables:
+        if f"{r}x{r}/Skip/weight" in found.tensors:
             names[f"b{r}.skip"] = f"{r}x{r}/Skip"
-    architecture = (
-        "resnet" if f"b{last}.skip" in names else "skip" if "4x4/FromRGB/weight" in found.variables else "orig"
-    )
+    architecture = "resnet" if f"b{last}.skip" in names else "skip" if "4x4/FromRGB/weight" in found.tensors else "orig"
     if architecture == "skip":
         names |= {f"b{r}.fromrgb": f"{r}x{r}/FromRGB" for r in resolutions}
     tensors: dict[str, Stored] = {}
@@ -349,7 +323,7 @@ def discriminator(found: Network) -> Description:
 def classes(found: Network, tensors: dict[str, Stored]) -> dict[str, Any]:
     """ADA projects onto the mapped class; StyleGAN2 has one logit for each class."""
     logits = found.shape("Output/weight", 2)[1]
-    if "LabelEmbed/weight" not in found.variables:
+    if "LabelEmbed/weight" not in found.tensors:
         return {"c_dim": logits, "label": "per_class"} if logits > 1 else {}
     layers = found.numbered(r"Mapping([0-9]{1,4})/weight")
     c_dim, embed_dim = found.shape("LabelEmbed/weight", 2)

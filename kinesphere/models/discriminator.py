@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from kinesphere.models.generator import arguments
 from kinesphere.models.mapping import Dense, Mapping, require_class
 from kinesphere.models.stylegan1 import box_kernel
 from kinesphere.ops import SQRT2, bias_act, conv2d_down, downsample2d, filter_taps, upfirdn2d
@@ -171,6 +172,12 @@ class AnyDiscriminator(nn.Module):
     c_dim: int
     resolutions: list[int]  # from the picture's down to 4
 
+    def __init__(self, config: dict[str, Any]) -> None:
+        super().__init__()
+        self.config, self.c_dim = config, config["c_dim"]
+        self.img_resolution, self.img_channels = config["img_resolution"], config["img_channels"]
+        self.resolutions = [4 << i for i in range(len(config["channels"]))][::-1]
+
     def layers(self) -> dict[str, nn.Module]:
         """Every layer by name, in the order of the computation."""
         return {
@@ -209,10 +216,8 @@ class Discriminator(AnyDiscriminator):
         mbstd_channels: int = 1,
         resample_filter: Sequence[float] = (1, 3, 3, 1),
     ) -> None:
-        super().__init__()
-        self.config = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
-        self.img_resolution, self.img_channels, self.c_dim, self.label = img_resolution, img_channels, c_dim, label
-        self.resolutions = [4 << i for i in range(len(channels))][::-1]
+        super().__init__(arguments(locals()))
+        self.label = label
         down_filter = filter_taps(resample_filter)
         for i, r in enumerate(self.resolutions[:-1]):
             inputs, outputs = channels[-1 - i], channels[-2 - i]
@@ -279,10 +284,7 @@ class StyleGAN1Discriminator(AnyDiscriminator):
         blur_filter: Sequence[float] = (1, 2, 1),
         fused_from: int = 128,
     ) -> None:
-        super().__init__()
-        self.config = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
-        self.img_resolution, self.img_channels, self.c_dim = img_resolution, img_channels, c_dim
-        self.resolutions = [4 << i for i in range(len(channels))][::-1]
+        super().__init__(arguments(locals()))
         blur = filter_taps(blur_filter)
         for i, r in enumerate(self.resolutions[:-1]):
             colours = img_channels if i == 0 else None

@@ -15,6 +15,11 @@ from kinesphere.types import KinesphereError
 BANDS = {"coarse": (0, 8), "middle": (16, 32), "fine": (64, math.inf)}
 
 
+def arguments(local: dict[str, Any]) -> dict[str, Any]:
+    """A constructor's arguments by name, from its `locals()`."""
+    return {name: value for name, value in local.items() if name not in ("self", "__class__")}
+
+
 class Generator(nn.Module):
     """`img = G.synthesis(G.mapping(z, c))`: a latent [N, z_dim] becomes a picture [N, C, H, W] in [-1, 1]."""
 
@@ -30,6 +35,12 @@ class Generator(nn.Module):
     spherical: bool = False  # how to walk between `ws`: False, W, in straight lines; True, Gaussian, along the sphere
     mapping: nn.Module  # (z [N, z_dim], c=None, truncation_psi=1, truncation_cutoff=None) -> ws [N, num_ws, w_dim]
     synthesis: nn.Module  # (ws, noise_mode="const") -> img [N, C, H, W]
+
+    def __init__(self, config: dict[str, Any], num_ws: int) -> None:
+        super().__init__()
+        self.config, self.num_ws = config, num_ws
+        self.z_dim, self.c_dim, self.w_dim = config["z_dim"], config["c_dim"], config["w_dim"]
+        self.img_resolution, self.img_channels = config["img_resolution"], config["img_channels"]
 
     @property
     def w_avg(self) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from kinesphere.models.generator import Generator, check_noise_mode, layer_noise
+from kinesphere.models.generator import Generator, arguments, check_noise_mode, layer_noise
 from kinesphere.models.mapping import Dense, Mapping
 from kinesphere.ops import SQRT2, bias_act, filter_taps, upfirdn2d
 
@@ -168,11 +168,7 @@ class StyleGAN1(Generator):
         blur_filter: Sequence[float] = (1, 2, 1),
         fused_from: int = 128,
     ) -> None:
-        super().__init__()
-        self.config = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
-        self.z_dim, self.c_dim, self.w_dim = z_dim, c_dim, w_dim
-        self.img_resolution, self.img_channels = img_resolution, img_channels
-        self.num_ws = 2 * len(channels)
+        super().__init__(arguments(locals()), num_ws=2 * len(channels))
         self.mapping = Mapping(
             z_dim,
             c_dim,

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
-from kinesphere.models.generator import Generator, check_noise_mode, layer_noise
+from kinesphere.models.generator import Generator, arguments, check_noise_mode, layer_noise
 from kinesphere.models.mapping import Dense, Mapping
 from kinesphere.ops import SQRT2, bias_act, conv2d_up, filter_taps, modulated_conv2d, upsample2d
 
@@ -205,11 +205,7 @@ class StyleGAN2(Generator):
         use_noise: bool = True,
         resample_filter: Sequence[float] = (1, 3, 3, 1),
     ) -> None:
-        super().__init__()
-        self.config = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
-        self.z_dim, self.c_dim, self.w_dim = z_dim, c_dim, w_dim
-        self.img_resolution, self.img_channels = img_resolution, img_channels
-        self.num_ws = 2 * len(channels)
+        super().__init__(arguments(locals()), num_ws=2 * len(channels))
         self.mapping = Mapping(
             z_dim, c_dim, w_dim, self.num_ws, mapping_layers, mapping_width, embed_dim, label, mapping_lr
         )

@@ -13,7 +13,7 @@ import scipy.special
 import torch
 from torch import Tensor, nn
 
-from kinesphere.models.generator import Generator, check_noise_mode
+from kinesphere.models.generator import Generator, arguments, check_noise_mode
 from kinesphere.models.mapping import Dense, Mapping
 from kinesphere.ops import SQRT2, filtered_lrelu, modulated_conv2d
 
@@ -248,10 +248,7 @@ class StyleGAN3(Generator):
         use_radial_filters: bool = False,
         conv_clamp: float | None = 256.0,
     ) -> None:
-        super().__init__()
-        self.config = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
-        self.z_dim, self.c_dim, self.w_dim = z_dim, c_dim, w_dim
-        self.img_resolution, self.img_channels, self.num_ws = img_resolution, img_channels, num_layers + 2
+        super().__init__(arguments(locals()), num_ws=num_layers + 2)
         self.bands = layer_bands(
             img_resolution, num_layers, num_critical, first_cutoff, first_stopband, last_stopband_rel, margin_size
         )
