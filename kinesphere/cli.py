@@ -12,7 +12,7 @@ from fractions import Fraction
 from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import torch
 import typer
@@ -25,7 +25,6 @@ from kinesphere import __version__, checkpoints, engine, latent, patch
 from kinesphere.features import FEATURES
 from kinesphere.models import Generator
 from kinesphere.sinks import SINKS, VideoFile, Window
-from kinesphere.sinks.sound import has_sound
 from kinesphere.sources import SOURCES, Camera, Pictures, Video, list_cameras
 from kinesphere.studio import films, sheets
 from kinesphere.types import KinesphereError, Source
@@ -91,8 +90,8 @@ def render(
 ) -> None:
     """Make a film of a patch: every frame, at the source's rate, with its sound, the same each time."""
     instrument = _instrument(name, model, source, device, loop=False)
-    frames, rate = _length(instrument.patch, seconds, fps)
-    sound, start = _sound(instrument.patch)
+    frames, rate = engine.length(instrument.patch, seconds, _rate(fps) if fps else None)
+    sound, start = engine.sound(instrument.patch)
     instrument.patch.sinks = {"film": VideoFile(out, sound=sound, sound_start=start, overwrite=overwrite)}
     with _interruptible(), _progress("rendering", frames) as advance:
         engine.render(instrument, frames, rate, advance)
@@ -116,16 +115,20 @@ def sample(
     """Save one picture for each seed, or a sheet of them: every psi, or every mix."""
     numbers = latent.parse_seeds(seeds)
     G = _generator(model, device)
-    ws = sheets.seeds_to_ws(G, numbers, class_index)
-    if psi_grid:
-        saved = [_psi_sheet(G, ws, numbers, psi_grid, noise, out)]
-    elif mix:
-        saved = [_mix_sheet(G, ws, numbers, latent.parse_seeds(mix), rows, psi, cutoff, class_index, noise, out)]
-    else:
-        pictures = _drawn(G, sheets.truncated(G, ws, psi, cutoff), noise)
-        saved = [out / f"seed{seed:04d}.png" for seed in numbers]
-        for path, picture in zip(saved, pictures, strict=True):
-            sheets.save(picture, path)
+    draw = sheets.Drawing(G, class_index, noise, cutoff)
+    with _interruptible(), _progress("drawing", 0) as draw.on_picture:
+        if psi_grid:
+            pictures = {
+                f"psi-seeds{numbers[0]}-{numbers[-1]}": draw.psi_sheet(numbers, latent.psi_grid(psi_grid).tolist())
+            }
+        elif mix:
+            pictures = {
+                f"mix-{rows}": draw.mix_sheet(numbers, latent.parse_seeds(mix), rows, patch.rows_of(G, rows), psi)
+            }
+        else:
+            drawn = draw.pictures(draw.ws(numbers, psi))
+            pictures = {f"seed{seed:04d}": picture for seed, picture in zip(numbers, drawn, strict=True)}
+    saved = [sheets.save(picture, out / f"{name}.png") for name, picture in pictures.items()]
     console.print(f"{len(saved)} picture{'s' * (len(saved) > 1)} in {out}: {', '.join(p.name for p in saved[:8])}")
 
 
@@ -284,49 +287,13 @@ def _live_sinks(
     film.parent.mkdir(parents=True, exist_ok=True)
     played.sinks = {"film": VideoFile(film, overwrite=overwrite)}
     if seconds is None:
-        seconds = max([_duration(s) for s in played.sources.values()], default=0.0) or 12.0
+        seconds = max([engine.duration(s) for s in played.sources.values()], default=0.0) or 12.0
         console.print(f"recording {seconds:.0f} s to {film} (choose how long with --seconds)")
     return film, seconds
 
 
 def _unused(folder: Path, stem: str) -> Path:
     return next(path for i in range(1, 10**6) if not (path := folder / f"{stem}-{i}.mp4").exists())
-
-
-def _duration(source: Source) -> float:
-    """Seconds until a source ends; 0 for one that does not. A film's own rate and frames can be read from it afterwards."""
-    if isinstance(source, Camera):
-        return 0.0
-    source.open()
-    source.close()
-    return float(source.duration) - getattr(source, "start", 0.0)  # type: ignore[attr-defined]
-
-
-def _length(played: patch.Patch, seconds: float | None, fps: str | None) -> tuple[int, Fraction]:
-    """Frames and rate of a film: those of the patch's first source, unless told otherwise."""
-    source = next(iter(played.sources.values()), None)
-    if isinstance(source, Camera):
-        raise KinesphereError(
-            "a film needs a source that can be seen again: give --source a video or a folder of pictures"
-        )
-    duration = _duration(source) if source else 0.0
-    rate = _rate(fps) if fps else None
-    if isinstance(source, Video):
-        rate = rate or source.fps
-        if rate == source.fps and seconds is None and not source.start:
-            return source.frames, rate
-    rate = rate or Fraction(played.picture.fps).limit_denominator(1001)
-    if not (seconds or duration):
-        raise KinesphereError("this patch has no source with an end: say how long with --seconds")
-    return max(1, round(Fraction(seconds or duration).limit_denominator(10**6) * rate)), rate
-
-
-def _sound(played: patch.Patch) -> tuple[str | None, float]:
-    """The file whose sound a film keeps, and where in it the film begins: those of the patch's first source."""
-    source = next(iter(played.sources.values()), None)
-    if isinstance(source, Video) and has_sound(source.path):
-        return str(source.path), source.start
-    return None, 0.0
 
 
 def _rate(text: str) -> Fraction:
@@ -342,38 +309,6 @@ def _rate(text: str) -> Fraction:
 def _free(path: Path, overwrite: bool) -> None:
     if path.exists() and not overwrite:
         raise KinesphereError(f"{path} is there already: choose another name, or say --overwrite")
-
-
-def _drawn(G: Generator, ws: torch.Tensor, noise: str) -> list[Any]:
-    with _interruptible(), _progress("drawing", len(ws)) as advance:
-        return sheets.draw(G, ws, noise, advance)
-
-
-def _psi_sheet(G: Generator, ws: torch.Tensor, seeds: list[int], n: int, noise: str, out: Path) -> Path:
-    psis = latent.psi_grid(n).tolist()
-    rows = torch.cat([sheets.psi_row(G, w, psis) for w in ws.split(1)])
-    titles = [f"psi {psi:.3g}" for psi in psis]
-    path = out / f"psi-seeds{seeds[0]}-{seeds[-1]}.png"
-    sheets.save(sheets.grid(_drawn(G, rows, noise), n, titles, [f"seed {s}" for s in seeds]), path)
-    return path
-
-
-def _mix_sheet(
-    G: Generator, ws: torch.Tensor, seeds: list[int], others: list[int], rows: str, psi: float, cutoff: int | None,
-    class_index: int, noise: str, out: Path,
-) -> Path:  # fmt: skip
-    """The top row shows --seeds, the left column --mix; each tile is its column with the rows of its line."""
-    parents = sheets.seeds_to_ws(G, others, class_index)
-    mixed = sheets.mixes(parents, ws, patch.rows_of(G, rows))
-    tiles = _drawn(G, sheets.truncated(G, torch.cat([ws, parents, mixed]), psi, cutoff), noise)
-    top, left, inside = tiles[: len(ws)], tiles[len(ws) : len(ws) + len(parents)], tiles[len(ws) + len(parents) :]
-    sheet = [sheets.blank(top[0]), *top]
-    for i, parent in enumerate(left):
-        sheet += [parent, *inside[i * len(ws) : (i + 1) * len(ws)]]
-    path = out / f"mix-{rows}.png"
-    columns = [f"{rows} of", *[f"seed {s}" for s in seeds]]
-    sheets.save(sheets.grid(sheet, len(ws) + 1, columns, ["", *[f"seed {s}" for s in others]]), path)
-    return path
 
 
 def _told() -> Callable[[engine.Status], None]:

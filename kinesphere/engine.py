@@ -21,7 +21,9 @@ from kinesphere.lanes import Drawn, Healths, InTurn, Lanes, OwnThreads
 from kinesphere.ops import to_pixels
 from kinesphere.patch import BadPatch, Number, Patch, rows_of
 from kinesphere.routes import Follower, Route
-from kinesphere.types import KinesphereError
+from kinesphere.sinks.sound import has_sound
+from kinesphere.sources import Camera, Video
+from kinesphere.types import KinesphereError, Source
 
 
 class Engine:
@@ -177,6 +179,43 @@ def render(engine: Engine, frames: int, fps: Fraction, on_frame: Callable[[int],
                 if health.error is not None:
                     raise KinesphereError(f"{name} failed at frame {i}: {health.error}")
             on_frame(i + 1)
+
+
+def duration(source: Source) -> float:
+    """Seconds until a source ends; 0 for one that does not. A video's own rate and frames can be read from it afterwards."""
+    if isinstance(source, Camera):
+        return 0.0
+    source.open()
+    source.close()
+    return float(getattr(source, "duration", 0.0)) - getattr(source, "start", 0.0)
+
+
+def length(patch: Patch, seconds: float | None = None, fps: Fraction | None = None) -> tuple[int, Fraction]:
+    """Frames and rate of a patch's film: those of its first source, unless told otherwise.
+
+    Raises KinesphereError where the source is a camera, or has no end and `seconds` is not given.
+    """
+    source = next(iter(patch.sources.values()), None)
+    if isinstance(source, Camera):
+        raise KinesphereError(
+            "a film needs a source that can be seen again: give --source a video or a folder of pictures"
+        )
+    whole = duration(source) if source else 0.0
+    if isinstance(source, Video) and seconds is None and fps in (None, source.fps) and not source.start:
+        return source.frames, source.fps
+    if not (seconds or whole):
+        raise KinesphereError("this patch has no source with an end: say how long with --seconds")
+    own = source.fps if isinstance(source, Video) else Fraction(patch.picture.fps).limit_denominator(1001)
+    rate = fps or own
+    return max(1, round(Fraction(seconds or whole).limit_denominator(10**6) * rate)), rate
+
+
+def sound(patch: Patch) -> tuple[str | None, float]:
+    """The file whose sound a patch's film keeps (None: silent), and where in it the film begins, seconds."""
+    source = next(iter(patch.sources.values()), None)
+    if isinstance(source, Video) and has_sound(source.path):
+        return str(source.path), source.start
+    return None, 0.0
 
 
 @dataclass(frozen=True)

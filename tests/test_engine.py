@@ -5,12 +5,14 @@ import threading
 import time
 import tracemalloc
 from fractions import Fraction
+from importlib import resources
 
 import numpy as np
 import pytest
 import torch
 from conftest import Light, Pooled, Scripted, tiny_generator
 
+from kinesphere import engine as engines
 from kinesphere import latent
 from kinesphere.checkpoints import Checkpoint
 from kinesphere.engine import Engine, perform, render
@@ -19,7 +21,7 @@ from kinesphere.ops import to_pixels
 from kinesphere.patch import BadPatch, Drive, Latent, Patch, Picture
 from kinesphere.routes import Route
 from kinesphere.sinks import Null
-from kinesphere.sources import Video
+from kinesphere.sources import Camera, Video
 from kinesphere.types import KinesphereError
 
 FPS = Fraction(10)
@@ -209,6 +211,21 @@ def test_three_regions_changing_one_changes_only_its_rows(tiny_checkpoint, tmp_p
     changed = [bool((rows["base"][:, i] != rows["other"][:, i]).any()) for i in range(tiny_checkpoint.G_ema.num_ws)]
     middle = tiny_checkpoint.G_ema.rows("middle")
     assert changed == [middle.start <= i < middle.stop for i in range(tiny_checkpoint.G_ema.num_ws)]
+
+
+def test_a_film_is_as_long_as_its_source_unless_told_otherwise():
+    clip = Video(str(resources.files("kinesphere.builtin") / "clip.mp4"), loop=False)
+    patch = Patch(sources={"clip": clip})
+    assert engines.length(patch) == (360, 30)
+    assert engines.length(patch, fps=Fraction(25)) == (300, 25)
+    assert engines.length(patch, seconds=2.0) == (60, 30)
+    assert engines.sound(patch) == (clip.path, 0.0)
+    clip.start = 2.0
+    assert engines.length(patch) == (300, 30) and engines.sound(patch) == (clip.path, 2.0)
+    with pytest.raises(KinesphereError, match="--seconds"):
+        engines.length(Patch())
+    with pytest.raises(KinesphereError, match="seen again"):
+        engines.length(Patch(sources={"eye": Camera()}))
 
 
 # --- live -------------------------------------------------------------------------------------------------------------

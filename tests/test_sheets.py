@@ -19,25 +19,42 @@ def _no_gradients():
 def test_a_seed_is_the_picture_that_it_is_everywhere_else(tiny):
     z = torch.from_numpy(np.random.RandomState(5).randn(1, tiny.z_dim)).float()
     want = to_pixels(tiny.synthesis(tiny.mapping(z, truncation_psi=0.7)))[0].numpy()
-    ws = sheets.truncated(tiny, sheets.seeds_to_ws(tiny, [4, 5]), 0.7)
-    np.testing.assert_array_equal(sheets.draw(tiny, ws)[1], want)
+    draw = sheets.Drawing(tiny)
+    np.testing.assert_array_equal(draw.pictures(draw.ws([4, 5], 0.7))[1], want)
 
 
 def test_psi_0_is_one_picture_for_every_seed_and_psi_1_5_is_another_than_psi_1(tiny):
-    ws = sheets.seeds_to_ws(tiny, [1, 2])
-    first, second = (sheets.draw(tiny, sheets.psi_row(tiny, w, [0.0, 1.0, 1.5])) for w in ws.split(1))
+    draw = sheets.Drawing(tiny)
+    first, second = ([draw.pictures(draw.ws([seed], psi))[0] for psi in (0.0, 1.0, 1.5)] for seed in (1, 2))
     np.testing.assert_array_equal(first[0], second[0])
     assert (first[1] != first[2]).any() and (first[1] != second[1]).any()
 
 
-def test_every_pair_of_parents(tiny):
-    ws, others = sheets.seeds_to_ws(tiny, [1, 2, 3]), sheets.seeds_to_ws(tiny, [8, 9])
-    rows = tiny.rows("coarse")
-    mixed = sheets.mixes(others, ws, rows).reshape(2, 3, *ws.shape[1:])
-    for i in range(2):
-        for j in range(3):
-            assert torch.equal(mixed[i, j, rows], others[i, rows])
-            assert torch.equal(mixed[i, j, rows.stop :], ws[j, rows.stop :])
+def tile(sheet: np.ndarray, picture: np.ndarray) -> tuple[int, int] | None:
+    """Where on a sheet a picture lies, to the pixel."""
+    windows = np.lib.stride_tricks.sliding_window_view(sheet, picture.shape)[:, :, 0]
+    where = np.argwhere((windows == picture).all(axis=(2, 3, 4)))
+    return tuple(where[0]) if len(where) else None
+
+
+def test_each_tile_of_the_psi_sheet_is_the_picture_of_its_seed_and_psi(tiny):
+    draw = sheets.Drawing(tiny, cutoff=5)
+    sheet = draw.psi_sheet([1, 2], [0.5, 1.0])
+    places = [tile(sheet, draw.pictures(draw.ws([seed], psi))[0]) for seed in (1, 2) for psi in (0.5, 1.0)]
+    assert None not in places and places == sorted(places) and len(set(places)) == 4
+
+
+def test_each_tile_of_the_mix_sheet_is_its_column_with_the_rows_of_its_line(tiny):
+    draw, rows = sheets.Drawing(tiny), tiny.rows("coarse")
+    sheet = draw.mix_sheet([1, 2, 3], [8, 9], "coarse", rows)
+    places = [tile(sheet, picture) for picture in draw.pictures(draw.ws([1, 2, 3]))]
+    for other in (8, 9):
+        ws = draw.ws([other, 1, 2, 3])
+        mixed = ws.clone()
+        mixed[1:, rows] = ws[0, rows]
+        places += [tile(sheet, picture) for picture in draw.pictures(mixed)]
+    assert None not in places, places
+    assert places == sorted(places) and len(set(places)) == 11
 
 
 def test_a_sheet_holds_its_tiles_whole_in_reading_order():

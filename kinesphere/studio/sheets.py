@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,46 +19,67 @@ from kinesphere.types import KinesphereError
 PAPER, INK = (18, 18, 20), (214, 214, 220)
 
 
-def label(G: Generator, index: int, n: int = 1) -> Tensor | None:
-    """The class `index` as a vector [n, c_dim]; None for a model without classes. Raises KinesphereError for no such class."""
+def label(G: Generator, index: int) -> Tensor | None:
+    """The class `index` as a vector [1, c_dim]; None for a model without classes. Raises KinesphereError for no such class."""
     if not 0 <= index < max(1, G.c_dim):
         kinds = f"it has classes 0 to {G.c_dim - 1}" if G.c_dim else "it has no classes, so leave it at 0"
         raise KinesphereError(f"no class {index} in this model: {kinds}")
-    return torch.eye(G.c_dim)[[index] * n].to(G.w_avg.device) if G.c_dim else None
+    return torch.eye(G.c_dim)[[index]].to(G.w_avg.device) if G.c_dim else None
 
 
 @torch.inference_mode()
 def seeds_to_ws(G: Generator, seeds: Sequence[int], class_index: int = 0) -> Tensor:
-    """[N, num_ws, w_dim], without truncation."""
-    z = latent.seeds_to_z(seeds, G.z_dim).to(G.w_avg.device)
-    return G.mapping(z, label(G, class_index, len(seeds)))
+    """[N, num_ws, w_dim], without truncation. Each seed by itself: in a batch it would come out different in the last bit."""
+    z, c = latent.seeds_to_z(seeds, G.z_dim).to(G.w_avg.device), label(G, class_index)
+    return torch.cat([G.mapping(z[i : i + 1], c) for i in range(len(seeds))])
 
 
-@torch.inference_mode()
-def draw(
-    G: Generator, ws: Tensor, noise_mode: str = "const", on_picture: Callable[[int], None] = lambda i: None
-) -> list[np.ndarray]:
-    """Pictures [H, W, 3] uint8 from [N, num_ws, w_dim], one at a time, so that memory stays small."""
-    pictures = []
-    for i in range(len(ws)):
-        pictures.append(to_pixels(G.synthesis(ws[i : i + 1], noise_mode=noise_mode))[0].cpu().numpy())
-        on_picture(i + 1)
-    return pictures
+@dataclass
+class Drawing:
+    """A generator and how its pictures are drawn, one at a time so that memory stays small."""
 
+    G: Generator
+    class_index: int = 0
+    noise_mode: str = "const"
+    cutoff: int | None = None  # rows from here on are not truncated
+    on_picture: Callable[[int, int], None] = lambda done, of: None
 
-def truncated(G: Generator, ws: Tensor, psi: float, cutoff: int | None = None) -> Tensor:
-    """`ws` pulled towards the model's mean; `psi` 1 leaves it alone, 0 is the mean."""
-    return latent.truncate(ws, G.w_avg, psi, cutoff)
+    def ws(self, seeds: Sequence[int], psi: float = 1.0) -> Tensor:
+        """[N, num_ws, w_dim], pulled towards the model's mean; `psi` 1 leaves them alone, 0 is the mean."""
+        return self.truncated(seeds_to_ws(self.G, seeds, self.class_index), psi)
 
+    def truncated(self, ws: Tensor, psi: float) -> Tensor:
+        return latent.truncate(ws, self.G.w_avg, psi, self.cutoff)
 
-def psi_row(G: Generator, ws: Tensor, psis: Sequence[float]) -> Tensor:
-    """One latent [1, num_ws, w_dim] at each of several psi: [len(psis), num_ws, w_dim]."""
-    return torch.cat([truncated(G, ws, psi) for psi in psis])
+    @torch.inference_mode()
+    def pictures(self, ws: Tensor) -> list[np.ndarray]:
+        """Pictures [H, W, 3] uint8 from [N, num_ws, w_dim]."""
+        drawn = []
+        for i, w in enumerate(ws.split(1)):
+            drawn.append(to_pixels(self.G.synthesis(w, noise_mode=self.noise_mode))[0].cpu().numpy())
+            self.on_picture(i + 1, len(ws))
+        return drawn
 
+    def psi_sheet(self, seeds: Sequence[int], psis: Sequence[float]) -> np.ndarray:
+        """A row for each seed, a column for each psi."""
+        ws = seeds_to_ws(self.G, seeds, self.class_index)
+        rows = torch.cat([self.truncated(w, psi) for w in ws.split(1) for psi in psis])
+        return grid(self.pictures(rows), len(psis), [f"psi {psi:.3g}" for psi in psis], [f"seed {s}" for s in seeds])
 
-def mixes(coarse: Tensor, fine: Tensor, rows: slice) -> Tensor:
-    """Every pair of parents: `fine` [M] with the `rows` of `coarse` [N] put in, [N * M, num_ws, w_dim], coarse by coarse."""
-    return torch.cat([latent.mix(fine, parent.expand_as(fine), rows) for parent in coarse.split(1)])
+    def mix_sheet(
+        self, seeds: Sequence[int], others: Sequence[int], title: str, rows: slice, psi: float = 1.0
+    ) -> np.ndarray:
+        """Style mixing: the top row shows `seeds`, the left column `others`; inside, each seed with the rows of the other."""
+        columns, lines = self.ws(seeds, psi), self.ws(others, psi)
+        mixed = [latent.mix(columns, line.expand_as(columns), rows) for line in lines.split(1)]
+        drawn = iter(
+            self.pictures(torch.cat([columns, *(torch.cat(pair) for pair in zip(lines.split(1), mixed, strict=True))]))
+        )
+        first = [next(drawn) for _ in seeds]
+        tiles = [np.full_like(first[0], PAPER), *first, *drawn]
+        return grid(
+            tiles, len(seeds) + 1, [f"{title} of", *[f"seed {s}" for s in seeds]], ["", *[f"seed {s}" for s in others]]
+        )
 
 
 def grid(
@@ -87,12 +109,8 @@ def grid(
     return np.asarray(sheet)
 
 
-def blank(like: np.ndarray) -> np.ndarray:
-    """An empty tile of the size of another."""
-    return np.full_like(like, PAPER)
-
-
-def save(picture: np.ndarray, path: Path) -> None:
-    """One PNG; the folder is made where it is missing."""
+def save(picture: np.ndarray, path: Path) -> Path:
+    """One PNG, and its path; the folder is made where it is missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(picture).save(path)
+    return path
