@@ -59,7 +59,7 @@ def play(
     model: PatchModel = None,
     source: SourceName = None,
     out: Annotated[Path | None, typer.Option(help="Record to this MP4 file instead of showing a window.")] = None,
-    seconds: Annotated[float | None, typer.Option(help="Stop after this long.")] = None,
+    seconds: Annotated[float | None, typer.Option(min=0.01, help="Stop after this many seconds.")] = None,
     overwrite: Overwrite = False,
     device: Device = "auto",
 ) -> None:
@@ -81,7 +81,9 @@ def render(
     out: Annotated[Path, typer.Option(help="The MP4 file to write.")],
     model: PatchModel = None,
     source: SourceName = None,
-    seconds: Annotated[float | None, typer.Option(help="How long; default: as long as the source.")] = None,
+    seconds: Annotated[
+        float | None, typer.Option(min=0.01, help="How many seconds; default: as long as the source.")
+    ] = None,
     fps: Annotated[
         str | None, typer.Option(help="Pictures a second, such as 25 or 30000/1001; default: the source's.")
     ] = None,
@@ -110,26 +112,33 @@ def sample(
     rows: Annotated[str, typer.Option(help="Which rows --mix takes: coarse, middle, fine, or as 0-3.")] = "coarse",
     class_index: Class = 0,
     noise: NoiseMode = "const",
+    overwrite: Overwrite = False,
     device: Device = "auto",
 ) -> None:
     """Save one picture for each seed, or a sheet of them: every psi, or every mix."""
-    numbers = latent.parse_seeds(seeds)
+    numbers, others = latent.parse_seeds(seeds), latent.parse_seeds(mix) if mix else []
+    names = (
+        [f"psi-seeds{numbers[0]}-{numbers[-1]}"]
+        if psi_grid
+        else [f"mix-{rows}"]
+        if mix
+        else [f"seed{s:04d}" for s in numbers]
+    )
+    paths = [_free(out / f"{name}.png", overwrite) for name in names]
     G = _generator(model, device)
     draw = sheets.Drawing(G, class_index, noise, cutoff)
     with _interruptible(), _progress("drawing", 0) as draw.on_picture:
         if psi_grid:
-            pictures = {
-                f"psi-seeds{numbers[0]}-{numbers[-1]}": draw.psi_sheet(numbers, latent.psi_grid(psi_grid).tolist())
-            }
+            pictures = iter([draw.psi_sheet(numbers, latent.psi_grid(psi_grid).tolist())])
         elif mix:
-            pictures = {
-                f"mix-{rows}": draw.mix_sheet(numbers, latent.parse_seeds(mix), rows, patch.rows_of(G, rows), psi)
-            }
+            pictures = iter([draw.mix_sheet(numbers, others, rows, patch.rows_of(G, rows), psi)])
         else:
-            drawn = draw.pictures(draw.ws(numbers, psi))
-            pictures = {f"seed{seed:04d}": picture for seed, picture in zip(numbers, drawn, strict=True)}
-    saved = [sheets.save(picture, out / f"{name}.png") for name, picture in pictures.items()]
-    console.print(f"{len(saved)} picture{'s' * (len(saved) > 1)} in {out}: {', '.join(p.name for p in saved[:8])}")
+            pictures = draw.pictures(draw.ws(numbers, psi))
+        for path, picture in zip(paths, pictures, strict=True):
+            sheets.save(picture, path)
+    console.print(
+        f"{len(paths)} picture{'s' * (len(paths) > 1)} in {out}: {', '.join(path.name for path in paths[:8])}"
+    )
 
 
 @app.command(epilog="Example: kinesphere walk --model ffhq.pkl --seeds 3,14,15 --seconds 20 --out walk.mp4")
@@ -306,9 +315,10 @@ def _rate(text: str) -> Fraction:
     return rate
 
 
-def _free(path: Path, overwrite: bool) -> None:
+def _free(path: Path, overwrite: bool) -> Path:
     if path.exists() and not overwrite:
-        raise KinesphereError(f"{path} is there already: choose another name, or say --overwrite")
+        raise KinesphereError(f"{path} is there already: choose another --out, or say --overwrite")
+    return path
 
 
 def _told() -> Callable[[engine.Status], None]:

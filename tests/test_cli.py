@@ -90,6 +90,16 @@ def test_sample_any_checkpoint(file, tmp_path, capsys):
     assert (pictures["a"][0] != pictures["a"][1]).any()
 
 
+def test_sample_never_replaces_a_picture_unasked(tmp_path, capsys):
+    words = ["sample", "--model", FIXTURES / "sg2ada_map2_32.pkl", "--seeds", "1,2", "--out", tmp_path]
+    run(*words, capsys=capsys)
+    before = (tmp_path / "seed0002.png").read_bytes()
+    assert "seed0001.png" in run(*words, "--psi", "1", code=1, capsys=capsys)
+    assert (tmp_path / "seed0002.png").read_bytes() == before
+    run(*words, "--psi", "1", "-y", capsys=capsys)
+    assert (tmp_path / "seed0002.png").read_bytes() != before
+
+
 def test_sample_sheets(tmp_path, capsys):
     run(
         "sample",

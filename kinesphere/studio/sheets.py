@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,19 +52,19 @@ class Drawing:
         return latent.truncate(ws, self.G.w_avg, psi, self.cutoff)
 
     @torch.inference_mode()
-    def pictures(self, ws: Tensor) -> list[np.ndarray]:
-        """Pictures [H, W, 3] uint8 from [N, num_ws, w_dim]."""
-        drawn = []
+    def pictures(self, ws: Tensor) -> Iterator[np.ndarray]:
+        """Pictures [H, W, 3] uint8 from [N, num_ws, w_dim], each drawn when it is asked for."""
         for i, w in enumerate(ws.split(1)):
-            drawn.append(to_pixels(self.G.synthesis(w, noise_mode=self.noise_mode))[0].cpu().numpy())
+            yield to_pixels(self.G.synthesis(w, noise_mode=self.noise_mode))[0].cpu().numpy()
             self.on_picture(i + 1, len(ws))
-        return drawn
 
     def psi_sheet(self, seeds: Sequence[int], psis: Sequence[float]) -> np.ndarray:
         """A row for each seed, a column for each psi."""
         ws = seeds_to_ws(self.G, seeds, self.class_index)
         rows = torch.cat([self.truncated(w, psi) for w in ws.split(1) for psi in psis])
-        return grid(self.pictures(rows), len(psis), [f"psi {psi:.3g}" for psi in psis], [f"seed {s}" for s in seeds])
+        return grid(
+            list(self.pictures(rows)), len(psis), [f"psi {psi:.3g}" for psi in psis], [f"seed {s}" for s in seeds]
+        )
 
     def mix_sheet(
         self, seeds: Sequence[int], others: Sequence[int], title: str, rows: slice, psi: float = 1.0
@@ -72,9 +72,8 @@ class Drawing:
         """Style mixing: the top row shows `seeds`, the left column `others`; inside, each seed with the rows of the other."""
         columns, lines = self.ws(seeds, psi), self.ws(others, psi)
         mixed = [latent.mix(columns, line.expand_as(columns), rows) for line in lines.split(1)]
-        drawn = iter(
-            self.pictures(torch.cat([columns, *(torch.cat(pair) for pair in zip(lines.split(1), mixed, strict=True))]))
-        )
+        parents = (torch.cat(pair) for pair in zip(lines.split(1), mixed, strict=True))
+        drawn = self.pictures(torch.cat([columns, *parents]))
         first = [next(drawn) for _ in seeds]
         tiles = [np.full_like(first[0], PAPER), *first, *drawn]
         return grid(
