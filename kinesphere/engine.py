@@ -254,7 +254,7 @@ class Meter:
             p99=float(np.quantile(took, 0.99)),
             late=self.late,
             age=t - min(seen) if seen else None,
-            troubles={name: h.error for name, h in list(engine.health.items()) if h.error is not None},
+            troubles=engine.health.troubles(),
             failures=sum(h.failures for h in list(engine.health.values())),
         )
 

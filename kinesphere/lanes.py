@@ -18,6 +18,7 @@ from kinesphere.types import Latest, Signal, Sink, Source
 
 RETRY = 1.0  # seconds until a station that failed is opened again
 POLL = 0.005  # seconds between two looks at a source
+SILENT = 2.0  # seconds without an answer after which a source is in trouble
 LISTEN = 0.1  # seconds that a thread waits before it looks whether the show is over
 
 
@@ -47,6 +48,16 @@ class Healths(dict[str, Health]):
             health.done += 1
             health.error = None
             health.since = time.monotonic()
+
+    def troubles(self) -> dict[str, str]:
+        """What is wrong now, by station, in words."""
+        now, found = time.monotonic(), {}
+        for name, health in list(self.items()):
+            if health.error is not None:
+                found[name] = health.error
+            elif name.startswith("sources.") and health.since and now - health.since > SILENT:
+                found[name] = f"it has not answered for more than {SILENT:.0f} s"
+        return found
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from kinesphere import checkpoints, cli
+from kinesphere.engine import Status
 
 FIXTURES = Path(__file__).parent / "fixtures"
 VERBS = [c.callback.__name__ for c in cli.app.registered_commands]
@@ -192,6 +193,20 @@ def test_play_without_camera_or_screen_plays_the_clip_and_says_where_the_video_i
     said = run("play", "--model", FIXTURES / "sg2ada_map2_32.pkl", "--seconds", 1, capsys=capsys)
     assert "no camera was found" in said and "the video is out/play-1.mp4" in said
     assert len(frames_of(tmp_path / "out" / "play-1.mp4")) > 3
+
+
+def test_play_tells_what_breaks_and_what_is_well_again_once(capsys):
+    def status(**troubles):
+        return Status(1.0, 30, 30.0, 0.01, 0.02, 0, 0.04, troubles, 0)
+
+    tell = cli._told()
+    for told in (status(), status(eye="the cable is out"), status(eye="the cable is out"), status(), status()):
+        tell(told)
+    assert capsys.readouterr().err.split("\n") == [
+        "eye: the cable is out; the last value is held",
+        "eye: well again",
+        "",
+    ]
 
 
 def test_walk_makes_a_film_and_never_replaces_one_unasked(tmp_path, capsys):

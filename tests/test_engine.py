@@ -359,6 +359,23 @@ def test_a_camera_that_stops_holds_the_last_picture_says_so_and_comes_back(tiny_
     assert len({f.tobytes() for t, f in frames if t > out[-1].t + 0.2} - held) >= 1
 
 
+def test_a_camera_that_hangs_is_told_and_the_last_picture_stays(tiny_checkpoint, monkeypatch):
+    monkeypatch.setattr("kinesphere.lanes.SILENT", 0.2)
+    over = threading.Event()
+
+    class Hanging(Scripted):
+        def read(self, t):
+            if t > 0.5:
+                over.wait(PATIENCE)
+            return super().read(t)
+
+    statuses = []
+    until = lambda engine, frames: statuses and "sources.eye" in statuses[-1].troubles  # noqa: E731
+    engine = live(tiny_checkpoint, [], until, sources={"eye": Hanging(pictures(1000), fps=20.0)})
+    status = perform(engine, PATIENCE, lambda s: (statuses.append(s), s.troubles and over.set()), status_every=0.05)
+    assert status.t < PATIENCE and "not answered" in statuses[-1].troubles["sources.eye"]
+
+
 def test_a_camera_that_changes_size_goes_on(tiny_checkpoint):
     shown = [*pictures(6), *[np.zeros([60, 100, 3], np.uint8) + i % 200 for i in range(1000)]]
     engine = live(
