@@ -7,10 +7,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from kinesphere.cli import _source
 from kinesphere.sources import Video
 
 HERE = Path(__file__).parent
+CLIP = HERE.parents[1] / "kinesphere" / "builtin" / "clip.mp4"
 MOMENTS = (0.8, 2.8, 4.8, 6.8, 8.8, 10.8)  # seconds
 TILE, GAP = 200, 6  # pixels
 
@@ -35,9 +35,7 @@ def regions(film: Path) -> Image.Image:
     """The clip above, what is made of it below."""
     height = TILE * 9 // 16
     sheet = Image.new("RGB", (len(MOMENTS) * (TILE + GAP) - GAP, height + GAP + TILE), (255, 255, 255))
-    for i, (seen, made) in enumerate(
-        zip(pictures_at(_source("clip", loop=False)), pictures_at(Video(film)), strict=True)
-    ):
+    for i, (seen, made) in enumerate(zip(pictures_at(Video(CLIP)), pictures_at(Video(film)), strict=True)):
         sheet.paste(seen.resize((TILE, height), Image.Resampling.LANCZOS), (i * (TILE + GAP), 0))
         sheet.paste(made.resize((TILE, TILE), Image.Resampling.LANCZOS), (i * (TILE + GAP), height + GAP))
     return sheet
