@@ -12,10 +12,14 @@ calm_threads()  # as the command does; before torch is loaded
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 import torch  # noqa: E402
+from hypothesis import settings  # noqa: E402
 
 from kinesphere.checkpoints import Card, Checkpoint  # noqa: E402
 from kinesphere.models import Discriminator, Generator, StyleGAN1, StyleGAN2, StyleGAN3  # noqa: E402
 from kinesphere.types import KinesphereError, Signal  # noqa: E402
+
+settings.register_profile("anywhere", deadline=None)  # a slow machine is no failure
+settings.load_profile("anywhere")
 
 
 def stir(module: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
