@@ -53,9 +53,10 @@ class Engine:
             except KinesphereError as error:
                 problems.append(f"latent.rows.{name}: {error}")
         problems += self._contested()
-        if not 0 <= self.patch.latent.label < max(1, self.G.c_dim):
-            kinds = f"classes 0 to {self.G.c_dim - 1}" if self.G.c_dim else "no classes: leave it at 0"
-            problems.append(f"latent.label: {self.patch.latent.label}: this model has {kinds}")
+        try:
+            self.c = self.G.label(self.patch.latent.label)  # [1, c_dim]
+        except KinesphereError as error:
+            problems.append(f"latent.label: {error}")
         for name, feature in self.patch.features.items():
             try:
                 feature.open(self.checkpoint)
@@ -132,15 +133,8 @@ class Engine:
         known = self.mapped.get(name)
         if known is None or not np.array_equal(known[0], z):
             batch = torch.as_tensor(z, dtype=torch.float32, device=self.device).reshape(1, -1)
-            known = self.mapped[name] = (z, self.G.mapping(batch, self._label()))
+            known = self.mapped[name] = (z, self.G.mapping(batch, self.c))
         return known[1]
-
-    def _label(self) -> Tensor | None:
-        if not self.G.c_dim:
-            return None
-        c = torch.zeros([1, self.G.c_dim], device=self.device)
-        c[0, self.patch.latent.label] = 1
-        return c
 
     def _draw(self, ws: Tensor) -> np.ndarray:
         """The frame [H, W, 3] uint8; the last one again where nothing has changed."""

@@ -518,7 +518,7 @@ def frame_times(duration: Any, fps: Any, loop: bool = False) -> list[Fraction]:
     Otherwise frame i is at `i / fps`, in step with any sound. `duration` (seconds) and `fps` are numbers, Fractions or texts
     ("30000/1001"); a float means what it shows (29.97 is 2997/100). Raises KinesphereError for less than one frame.
     """
-    seconds, rate = _exact("duration", duration), _exact("fps", fps)
+    seconds, rate = exact("duration", duration), exact("fps", fps)
     count = math.floor(seconds * rate + Fraction(1, 2))
     if count < 1:
         raise KinesphereError(f"{duration} s at {fps} frames per second is less than one frame: make it longer")
@@ -526,7 +526,8 @@ def frame_times(duration: Any, fps: Any, loop: bool = False) -> list[Fraction]:
     return [i * step for i in range(count)]
 
 
-def _exact(name: str, value: Any) -> Fraction:
+def exact(name: str, value: Any) -> Fraction:
+    """A number above 0 as it is written: 30, 29.97, "30000/1001". Raises KinesphereError, calling it `name`."""
     try:
         number = Fraction(value) if isinstance(value, int | Fraction) else Fraction(str(value))
     except (ValueError, ZeroDivisionError):

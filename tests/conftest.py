@@ -16,6 +16,7 @@ from hypothesis import settings  # noqa: E402
 
 from kinesphere.checkpoints import Card, Checkpoint  # noqa: E402
 from kinesphere.models import Discriminator, Generator, StyleGAN1, StyleGAN2, StyleGAN3  # noqa: E402
+from kinesphere.sinks import Null  # noqa: E402
 from kinesphere.types import KinesphereError, Signal  # noqa: E402
 
 settings.register_profile("anywhere", deadline=None)  # a slow machine is no failure
@@ -88,6 +89,21 @@ class Scripted:
 
     def close(self) -> None:
         self.closed += 1
+
+
+class Kept(Null):
+    """A sink that keeps every frame with its time."""
+
+    keep = True
+
+    def open(self, size: tuple[int, int], fps: Any) -> None:
+        super().open(size, fps)
+        self.all: list[tuple[float, np.ndarray]] = []
+
+    def write(self, frame: np.ndarray, t: float) -> None:
+        super().write(frame, t)
+        if self.keep:
+            self.all.append((t, frame.copy()))
 
 
 @dataclass

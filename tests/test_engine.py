@@ -10,7 +10,7 @@ from importlib import resources
 import numpy as np
 import pytest
 import torch
-from conftest import Light, Pooled, Scripted, tiny_generator
+from conftest import Kept, Light, Pooled, Scripted, tiny_generator
 
 from kinesphere import engine as engines
 from kinesphere import latent
@@ -29,21 +29,6 @@ FPS = Fraction(10)
 
 def pictures(n, seed=0):
     return list(np.random.RandomState(seed).randint(0, 256, [n, 24, 32, 3], np.uint8))
-
-
-class Kept(Null):
-    """A sink that keeps every frame."""
-
-    keep = True
-
-    def open(self, size, fps):
-        super().open(size, fps)
-        self.all = []
-
-    def write(self, frame, t):
-        super().write(frame, t)
-        if self.keep:
-            self.all.append((t, frame.copy()))
 
 
 def instrument(checkpoint, shown, **latents):

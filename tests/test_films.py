@@ -5,23 +5,10 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
+from conftest import Kept
 
-from kinesphere.sinks import Null
 from kinesphere.studio import films, sheets
 from kinesphere.types import KinesphereError
-
-
-class Kept(Null):
-    def open(self, size, fps):
-        super().open(size, fps)
-        self.all, self.closed = [], False
-
-    def write(self, frame, t):
-        super().write(frame, t)
-        self.all.append((t, frame.copy()))
-
-    def close(self):
-        self.closed = True
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +41,7 @@ def test_the_seam_of_a_loop_is_no_larger_than_any_other_step(tiny, way):
 def test_a_film_lasts_as_long_as_was_asked_at_any_rate(tiny, fps, frames):
     kept = Kept()
     assert films.film(tiny, films.adrift(tiny, 1, 2.0), kept, 2.0, Fraction(fps), loop=True) == frames == kept.frames
-    assert kept.all[-1][0] == float((frames - 1) / Fraction(fps)) and kept.closed
+    assert kept.all[-1][0] == float((frames - 1) / Fraction(fps)) and not kept.is_open
 
 
 def test_an_interruption_closes_the_film(tiny):
@@ -66,7 +53,7 @@ def test_an_interruption_closes_the_film(tiny):
 
     with pytest.raises(KeyboardInterrupt):
         films.film(tiny, films.adrift(tiny, 1, 2.0), kept, 2.0, Fraction(30), loop=True, on_frame=interrupt)
-    assert kept.closed and kept.frames == 3
+    assert not kept.is_open and kept.frames == 3
 
 
 def test_one_seed_is_no_walk(tiny):

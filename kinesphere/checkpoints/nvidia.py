@@ -183,6 +183,13 @@ def check_activation(found: Network, path: str) -> None:
         raise DoesNotFit(f"its layer {path} has the activation {shown(activation)}; only 'lrelu' can be played")
 
 
+def architecture_of(found: Network, prefix: str, resolutions: list[int], colours: str) -> str:
+    """A short cut in any block: "resnet"; colours at 4 px already: "skip"; else "orig"."""
+    if any(f"{prefix}b{r}.skip.weight" in found.tensors for r in resolutions):
+        return "resnet"
+    return "skip" if f"{prefix}b4.{colours}.weight" in found.tensors else "orig"
+
+
 def stylegan2(found: Network, notes: list[str]) -> Description:
     """`b4.torgb` tells the architecture; widths come from the convolutions, never from `channel_base`."""
     _, *size = found.shape("synthesis.b4.const", 3)
@@ -194,10 +201,7 @@ def stylegan2(found: Network, notes: list[str]) -> Description:
     if resolutions != [4 << i for i in range(len(resolutions))]:
         raise DoesNotFit(f"it has layers at {resolutions[:12]} px, which is no StyleGAN2")
     last = f"synthesis.b{resolutions[-1]}"
-    if any(f"synthesis.b{r}.skip.weight" in found.tensors for r in resolutions):
-        architecture = "resnet"
-    else:
-        architecture = "skip" if "synthesis.b4.torgb.weight" in found.tensors else "orig"
+    architecture = architecture_of(found, "synthesis.", resolutions, colours="torgb")
     check_activation(found, "synthesis.b4.conv1")
     config = {
         "img_resolution": resolutions[-1],
@@ -308,10 +312,7 @@ def discriminator(found: Network) -> Description:
     if len(resolutions) < 2 or resolutions != [4 << i for i in range(len(resolutions))]:
         raise DoesNotFit(f"it has layers at {resolutions[:12]} px, which is no StyleGAN2 discriminator")
     last = f"b{resolutions[-1]}"
-    if any(f"b{r}.skip.weight" in found.tensors for r in resolutions):
-        architecture = "resnet"
-    else:
-        architecture = "skip" if "b4.fromrgb.weight" in found.tensors else "orig"
+    architecture = architecture_of(found, "", resolutions, colours="fromrgb")
     outputs, inputs, *_ = found.shape("b4.conv.weight", 4)
     check_activation(found, f"{last}.conv0")
     config = {

@@ -76,6 +76,16 @@ class Generator(nn.Module):
         inside = [first + i for i, r in enumerate(nearest) if low <= r <= high]
         return slice(inside[0], inside[-1] + 1) if inside else slice(first, first)
 
+    def label(self, index: int) -> Tensor | None:
+        """The class `index` as a vector [1, c_dim]; None for a model without classes, whose only index is 0.
+
+        Raises KinesphereError for no such class.
+        """
+        if not 0 <= index < max(1, self.c_dim):
+            kinds = f"it has classes 0 to {self.c_dim - 1}" if self.c_dim else "it has no classes, so leave it at 0"
+            raise KinesphereError(f"no class {index} in this model: {kinds}")
+        return torch.eye(self.c_dim, device=self.w_avg.device)[[index]] if self.c_dim else None
+
     def forward(
         self,
         z: Tensor,

@@ -11,7 +11,7 @@ from torch import Tensor
 from kinesphere import latent
 from kinesphere.models import Generator
 from kinesphere.ops import to_pixels
-from kinesphere.studio.sheets import label, seeds_to_ws
+from kinesphere.studio.sheets import seeds_to_ws
 from kinesphere.types import KinesphereError, Sink
 
 Way = Callable[[float], Tensor]  # seconds -> ws [1, num_ws, w_dim]
@@ -36,7 +36,7 @@ def through_seeds(
 
 def adrift(G: Generator, seed: int, seconds: float, harmonics: float = 6.0, class_index: int = 0) -> Way:
     """A wandering of its own for each seed, which closes after `seconds` (`latent.drift`)."""
-    c = label(G, class_index)
+    c = G.label(class_index)
 
     def way(t: float) -> Tensor:
         z = latent.drift(seed, G.z_dim, t, period=seconds, harmonics=harmonics)

@@ -14,23 +14,14 @@ from torch import Tensor
 from kinesphere import latent
 from kinesphere.models import Generator
 from kinesphere.ops import to_pixels
-from kinesphere.types import KinesphereError
 
 PAPER, INK = (18, 18, 20), (214, 214, 220)
-
-
-def label(G: Generator, index: int) -> Tensor | None:
-    """The class `index` as a vector [1, c_dim]; None for a model without classes. Raises KinesphereError for no such class."""
-    if not 0 <= index < max(1, G.c_dim):
-        kinds = f"it has classes 0 to {G.c_dim - 1}" if G.c_dim else "it has no classes, so leave it at 0"
-        raise KinesphereError(f"no class {index} in this model: {kinds}")
-    return torch.eye(G.c_dim)[[index]].to(G.w_avg.device) if G.c_dim else None
 
 
 @torch.inference_mode()
 def seeds_to_ws(G: Generator, seeds: Sequence[int], class_index: int = 0) -> Tensor:
     """[N, num_ws, w_dim], without truncation. Each seed by itself: in a batch it would come out different in the last bit."""
-    z, c = latent.seeds_to_z(seeds, G.z_dim).to(G.w_avg.device), label(G, class_index)
+    z, c = latent.seeds_to_z(seeds, G.z_dim).to(G.w_avg.device), G.label(class_index)
     return torch.cat([G.mapping(z[i : i + 1], c) for i in range(len(seeds))])
 
 
