@@ -35,8 +35,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-console = Console(highlight=False, soft_wrap=True)
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+console = Console(highlight=False, markup=False, soft_wrap=True)
+errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 
 Noise = Literal["const", "random", "none"]
 Model = Annotated[str, typer.Option(help="A checkpoint: a path, a URL, or a built-in name.")]
@@ -64,7 +64,8 @@ def play(
     device: Device = "auto",
 ) -> None:
     """Play a patch live. Esc, closing the window or Ctrl-C ends it."""
-    instrument = _instrument(name, model, source or _eye(name), device, loop=True)
+    chosen = patch.load(name)
+    instrument = _instrument(chosen, model, source or _eye(chosen), device, loop=True)
     film, seconds = _live_sinks(instrument.patch, out, seconds, overwrite)
     with _interruptible():
         status = engine.perform(instrument, seconds, _told())
@@ -91,7 +92,7 @@ def render(
     device: Device = "auto",
 ) -> None:
     """Make a film of a patch: every frame, at the source's rate, with its sound, the same each time."""
-    instrument = _instrument(name, model, source, device, loop=False)
+    instrument = _instrument(patch.load(name), model, source, device, loop=False)
     frames, rate = engine.length(instrument.patch, seconds, _rate(fps) if fps else None)
     sound, start = engine.sound(instrument.patch)
     instrument.patch.sinks = {"film": VideoFile(out, sound=sound, sound_start=start, overwrite=overwrite)}
@@ -252,14 +253,13 @@ def _generator(model: str, device: str) -> Generator:
     return checkpoints.load(model).G_ema.to(_device(device))
 
 
-def _instrument(name: str, model: str | None, source: str | None, device: str, loop: bool) -> engine.Engine:
+def _instrument(chosen: patch.Patch, model: str | None, source: str | None, device: str, loop: bool) -> engine.Engine:
     """A patch with the model and the source that were asked for in place of its own."""
-    instrument = patch.load(name)
     if source is not None:
-        if not instrument.sources:
-            raise KinesphereError(f"the patch {name} has no source, so --source {source} has nothing to replace")
-        instrument.sources[next(iter(instrument.sources))] = _source(source, loop)
-    return engine.Engine(instrument, checkpoints.load(model or instrument.model), _device(device))
+        if not chosen.sources:
+            raise KinesphereError(f"this patch has no source, so --source {source} has nothing to replace")
+        chosen.sources[next(iter(chosen.sources))] = _source(source, loop)
+    return engine.Engine(chosen, checkpoints.load(model or chosen.model), _device(device))
 
 
 def _source(text: str, loop: bool) -> Source:
@@ -270,9 +270,9 @@ def _source(text: str, loop: bool) -> Source:
     return Pictures(text) if Path(text).is_dir() else Video(text, loop=loop)
 
 
-def _eye(name: str) -> str | None:
+def _eye(chosen: patch.Patch) -> str | None:
     """The built-in clip where a patch wants a camera and there is none."""
-    wants = any(isinstance(s, Camera) for s in patch.load(name).sources.values())
+    wants = any(isinstance(s, Camera) for s in chosen.sources.values())
     if not wants or list_cameras():
         return None
     console.print("no camera was found: playing the built-in clip (choose another with --source)")
@@ -306,11 +306,8 @@ def _unused(folder: Path, stem: str) -> Path:
 
 
 def _rate(text: str) -> Fraction:
-    try:
-        rate = Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        raise KinesphereError(f"fps {text!r} is not a rate: give a number or a fraction such as 30000/1001") from None
-    if not 0 < rate <= 1000:
+    rate = latent.exact("fps", text)
+    if rate > 1000:
         raise KinesphereError(f"fps {text} is out of range: above 0 and up to 1000")
     return rate
 
@@ -385,5 +382,5 @@ def main() -> None:
     try:
         app()
     except KinesphereError as error:
-        errors.print(f"kinesphere: {error}", markup=False, style="red")
+        errors.print(f"kinesphere: {error}", style="red")
         sys.exit(1)

@@ -209,6 +209,13 @@ def test_play_tells_what_breaks_and_what_is_well_again_once(capsys):
     ]
 
 
+def test_what_is_told_is_told_whole_brackets_and_all(capsys, monkeypatch, tmp_path):
+    cli._told()(Status(1.0, 30, 30.0, 0.01, 0.02, 0, 0.04, {"eye": "[h264 @ 1] no frame in [/dev/video0]"}, 1))
+    assert "eye: [h264 @ 1] no frame in [/dev/video0]; the last" in capsys.readouterr().err
+    monkeypatch.chdir(tmp_path)
+    assert "[/no].pkl" in run("inspect", "[/no].pkl", code=1, capsys=capsys)
+
+
 def test_walk_makes_a_film_and_never_replaces_one_unasked(tmp_path, capsys):
     model, out = FIXTURES / "sg2ada_map2_32.pkl", tmp_path / "walk.mp4"
     run("walk", "--model", model, "--seeds", "1-3", "--seconds", 1, "--fps", "25", "--out", out, capsys=capsys)
