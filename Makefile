@@ -27,6 +27,7 @@ check: $(DEV_READY)
 
 bench: $(DEV_READY)
 	$(BIN)/python bench/live.py
+	$(BIN)/python bench/training.py
 
 docs: $(DEV_READY)
 	for figure in docs/figures/*.py; do $(BIN)/python $$figure || exit 1; done
@@ -40,7 +41,7 @@ $(READY): pyproject.toml constraints.txt
 	touch $@
 
 $(DEV_READY): $(READY)
-	$(BIN)/python -m pip install -q -c constraints.txt -e '.[window,dev]'
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[window,train,dev]'
 	touch $@
 
 clean:

@@ -6,13 +6,13 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from fractions import Fraction
 from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 import typer
@@ -27,6 +27,13 @@ from kinesphere.models import Generator
 from kinesphere.sinks import SINKS, VideoFile, Window
 from kinesphere.sources import SOURCES, Camera, Pictures, Video, list_cameras
 from kinesphere.studio import films, sheets
+from kinesphere.train import recipe, report
+from kinesphere.train.datasets import open_set
+from kinesphere.train.gathering import LABELLING
+from kinesphere.train.importing import import_set
+from kinesphere.train.metrics import FEATURES as MEASURED
+from kinesphere.train.metrics import METRICS, evaluate, halves, open_features
+from kinesphere.train.squares import FITS
 from kinesphere.types import KinesphereError, Source
 
 app = typer.Typer(
@@ -37,6 +44,11 @@ app = typer.Typer(
 )
 console = Console(highlight=False, markup=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+
+
+def _explained(names: Mapping[str, str]) -> str:
+    return "; ".join(f"{name}: {what}" for name, what in names.items())
+
 
 Noise = Literal["const", "random", "none"]
 Model = Annotated[str, typer.Option(help="A checkpoint: a path, a URL, or a built-in name.")]
@@ -207,6 +219,93 @@ def inspect(
     console.print(table)
 
 
+@app.command(epilog="Example: kinesphere dataset photos --size 256 --out photos.zip")
+def dataset(
+    source: Annotated[str, typer.Argument(help="A folder or zip of pictures, a video, or portraits.")],
+    out: Annotated[Path | None, typer.Option(help="The .zip to write, or a folder; default: SOURCE-SIZE.zip.")] = None,
+    size: Annotated[int, typer.Option(help="Pixels on each side.")] = 256,
+    fit: Annotated[str, typer.Option(help=_explained(FITS))] = "crop",
+    count: Annotated[int | None, typer.Option(help="At most this many pictures.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the choice of --count, or of the portraits.")] = 0,
+    every: Annotated[float | None, typer.Option(help="Of a video: seconds between pictures; 0 is each frame.")] = None,
+    labels: Annotated[str, typer.Option(help=f"{_explained(LABELLING)}; of portraits, a factor.")] = "auto",
+    mirror: Annotated[bool, typer.Option("--mirror", help="Add each picture's mirror image.")] = False,
+    alpha: Annotated[bool, typer.Option("--alpha", help="Keep what is transparent, as a fourth channel.")] = False,
+    grey: Annotated[bool, typer.Option("--grey", help="One channel.")] = False,
+    drop_duplicates: Annotated[
+        bool, typer.Option("--drop-duplicates", help="Keep one of those that are equal.")
+    ] = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Make a training set from a folder, a zip, a video, or painted portraits, with a sheet to look at."""
+    target = out or Path(f"{Path(source).resolve().stem}-{size}.zip")
+    with _progress("importing", 0) as advance:
+        report = import_set(
+            source, target, size, fit, mirror=mirror, labels=labels, count=count, seed=seed, every=every, alpha=alpha,
+            grey=grey, drop_duplicates=drop_duplicates, overwrite=overwrite, progress=advance,
+        )  # fmt: skip
+    console.print("\n".join(report.lines()))
+
+
+@app.command(epilog="Example: kinesphere train my-pictures --out runs/mine --kimg 500")
+def train(
+    data: Annotated[
+        str | None, typer.Argument(help="A training set, a folder of pictures, a zip, a video, or portraits.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="The folder of the run.")] = Path("run"),
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    start: Annotated[str | None, typer.Option("--from", help="Start from this checkpoint instead of afresh.")] = None,
+    size: Annotated[int | None, typer.Option(help="Pixels, a power of two; default: as the training set has.")] = None,
+    kimg: Annotated[float | None, typer.Option(help="Thousands of pictures to show.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Pictures in a step, all processes together.")] = None,
+    gamma: Annotated[float | None, typer.Option(help="Weight of R1: more is steadier and blander.")] = None,
+    mirror: Annotated[bool | None, typer.Option(help="Show the mirror image of every picture, too.")] = None,
+    augment: Annotated[str | None, typer.Option(help="What D may see changed: none, bgc, ...")] = None,
+    precision: Annotated[str | None, typer.Option(help="Of the largest blocks: fp32, bf16, fp16.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of everything that is random.")] = None,
+    also: Annotated[
+        list[str] | None, typer.Option("--set", help="Any other number of the recipe, as lr_G=0.002. May be repeated.")
+    ] = None,
+    device: Device = "auto",
+    devices: Annotated[int, typer.Option(min=1, help="Processes on this machine: one for each GPU.")] = 1,
+    nodes: Annotated[int, typer.Option(min=1, help="Machines.")] = 1,
+) -> None:
+    """Train a model on one's own pictures. Ctrl-C keeps everything; --resume goes on."""
+    from kinesphere.train import launch
+
+    named = dict(kimg=kimg, batch=batch, gamma=gamma, mirror=mirror, augment=augment, precision=precision, seed=seed)
+    asked = {k: v for k, v in named.items() if v is not None} | recipe.parse(also or [])
+    fabric = launch.processes(device, devices, nodes)
+    run = launch.run(data, out, fabric, resume, start, size, **asked)
+    _follow(run, fabric.is_global_zero)
+
+
+@app.command(epilog="Example: kinesphere metrics model.safetensors pictures.zip --metrics swd,kid,pr")
+def metrics(
+    model: Annotated[str, typer.Argument(help="A checkpoint: a path, a URL, or a built-in name.")],
+    data: Annotated[Path, typer.Argument(help="A training set, at least of the model's size: a folder or a zip.")],
+    names: Annotated[str, typer.Option("--metrics", help=f"Of {', '.join(METRICS)}; more with commas.")] = "swd",
+    count: Annotated[int, typer.Option(min=2, help="How many pictures of each.")] = 2000,
+    features: Annotated[
+        str, typer.Option(help=f"What sees them: {', '.join(MEASURED)}; with weights, NAME:FILE.")
+    ] = "filterbank",
+    psi: Psi = 1.0,
+    seed: Annotated[int, typer.Option(min=0, help="The first seed.")] = 0,
+    device: Device = "auto",
+) -> None:
+    """Measure a model's pictures against the data's; beside it the floor, half of the data against the other."""
+    checkpoint, wanted = checkpoints.load(model), names.split(",")
+    G, eye = checkpoint.G_ema.to(_device(device)), open_features(features, checkpoint)
+    pictures = open_set(data, G.img_resolution)
+    with _interruptible(), _progress("measuring", 0) as advance:
+        values = evaluate(G, pictures, wanted, count, eye, psi, seed, progress=advance)
+        floor = halves(pictures, wanted, count, eye, seed, progress=advance)
+    table = Table("metric", "model", "data against data", box=None)
+    for name, value in values.items():
+        table.add_row(name, f"{value:.4g}", f"{floor[name]:.4g}" if name in floor else "")
+    console.print(table)
+
+
 @app.command(epilog="Example: kinesphere devices")
 def devices() -> None:
     """List the cameras that are there, the patches and models built in, and what can be plugged together."""
@@ -357,6 +456,24 @@ def _interruptible() -> Iterator[None]:
     except KeyboardInterrupt:
         errors.print("\nstopped: what was made so far is kept")
         raise typer.Exit(130) from None
+
+
+def _follow(run: Any, chief: bool) -> None:
+    """Train, with one line that tells how it goes."""
+    if chief:
+        for name, choice in run.about["options"].items():
+            console.print(f"{name} {choice['value']}: {choice['reason']}")
+        for note in run.about["notes"]:
+            console.print(note)
+        console.print(f"look at {run.folder / 'index.html'}; Ctrl-C ends in good order")
+    for entry in run.go():
+        if chief:
+            console.print(report.live_line(entry, run.recipe.kimg), end="\r" if console.is_terminal else "\n")
+    if chief:
+        said = f"stopped ({run.stopping}): go on with --resume" if run.stopping else "finished"
+        console.print(f"\n{said}; play it with: kinesphere play --model {run.folder}")
+    if run.stopping:
+        raise typer.Exit(130)
 
 
 def _version(asked: bool) -> None:

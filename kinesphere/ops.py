@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,6 +12,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 SQRT2 = math.sqrt(2)
+
+
+HALF_CLAMP = 256.0  # what float16 activations are held to where the model says nothing
+
+
+def clamped(x: Tensor, clamp: float | None, gain: float = 1.0) -> Tensor:
+    """`x` held to +-`clamp` times `gain`. Without a clamp only float16, which ends at 65504, is held, to `HALF_CLAMP`."""
+    if clamp is None and x.dtype == torch.float16:
+        clamp = HALF_CLAMP
+    return x if clamp is None else x.clamp(-clamp * gain, clamp * gain)
 
 
 def filter_taps(taps: Sequence[float] | Sequence[Sequence[float]]) -> Tensor:
@@ -32,12 +43,32 @@ def bias_act(
     `x` is [N, C] or [N, C, H, W]; `bias` is [C].
     """
     if bias is not None:
-        x = x + bias.view([1, -1] + [1] * (x.ndim - 2))
-    if slope != 1:
-        x = F.leaky_relu(x, slope)
-    if gain != 1:
+        # The leaky ReLU lets positive factors through, so that gain and bias are one pass over the pixels.
+        x = torch.add(bias.to(x).view([1, -1] + [1] * (x.ndim - 2)) * gain, x, alpha=gain)
+    elif gain != 1:
         x = x * gain
+    if slope != 1:
+        x = F.leaky_relu(x, slope, inplace=bias is not None or gain != 1)  # in place in what was made here
     return x if clamp is None else x.clamp(-clamp, clamp)
+
+
+SHORT = 6  # taps up to which one pass with the square filter is faster than one pass along each axis
+
+
+class _Smooth(torch.autograd.Function):
+    """A depthwise convolution with a fixed kernel, whose gradient is another one: torch's own backward pass takes twice as long."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, kernel: Tensor, padding: tuple[int, int]) -> Tensor:
+        ctx.save_for_backward(kernel)
+        ctx.padding = padding
+        return F.conv2d(x, kernel, padding=padding, groups=x.shape[1])
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        (kernel,) = ctx.saved_tensors
+        high, wide = (k - 1 - p for k, p in zip(kernel.shape[2:], ctx.padding, strict=True))
+        return _Smooth.apply(grads[0], kernel.flip([2, 3]), (high, wide)), None, None
 
 
 def _depthwise(f: Tensor, x: Tensor, axis: int | None) -> Tensor:
@@ -76,11 +107,18 @@ def upfirdn2d(
     if f is None:
         f = x.new_ones([1, 1])
     f = f * (gain if f.ndim == 2 else math.sqrt(gain))
+    if f.ndim == 1 and f.shape[0] <= SHORT:
+        f = torch.outer(f, f)
     if up == 1:
-        x = F.pad(x, [left, right, top, bottom]) if any(padding) else x
         f = f.flip(list(range(f.ndim)))  # conv2d correlates, a filter convolves
         if f.ndim == 2:
-            return F.conv2d(x, _depthwise(f, x, None), stride=down, groups=x.shape[1])
+            even = left == right >= 0 and top == bottom >= 0  # then the convolution pads by itself
+            x = x if even else F.pad(x, [left, right, top, bottom])
+            pad, kernel = (top, left) if even else (0, 0), _depthwise(f, x, None)
+            if down == 1 and pad[0] < f.shape[0] and pad[1] < f.shape[1]:
+                return _Smooth.apply(x, kernel, pad)
+            return F.conv2d(x, kernel, stride=down, padding=pad, groups=x.shape[1])
+        x = F.pad(x, [left, right, top, bottom]) if any(padding) else x
         x = F.conv2d(x, _depthwise(f, x, 3), stride=(1, down), groups=x.shape[1])
         return F.conv2d(x, _depthwise(f, x, 2), stride=(down, 1), groups=x.shape[1])
     kh, kw = f.shape[0], f.shape[-1]
@@ -127,15 +165,15 @@ def conv2d_up(x: Tensor, weight: Tensor, f: Tensor) -> Tensor:
     return upfirdn2d(x, f, padding=(low, spare - low, low, spare - low), gain=4)
 
 
-def conv2d_down(x: Tensor, weight: Tensor, f: Tensor) -> Tensor:
-    """Convolve and halve the size: the filter, then a convolution of stride 2. `weight` is [O, I, k, k], odd k."""
+def conv2d_down(x: Tensor, weight: Tensor, f: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Convolve and halve the size: the filter, then a convolution of stride 2. `weight` is [O, I, k, k], odd k; `bias` [O]."""
     k, taps = weight.shape[-1], f.shape[-1]
     if k == 1:
-        return F.conv2d(downsample2d(x, f), weight)
+        return F.conv2d(downsample2d(x, f), weight, bias)
     spare = taps + k - 3
     low = (spare + 1) // 2
     x = upfirdn2d(x, f, padding=(low, spare - low, low, spare - low))  # [N, I, H + 1, ...]
-    return F.conv2d(x, weight, stride=2)
+    return F.conv2d(x, weight, bias, stride=2)
 
 
 def demodulation(weight: Tensor, styles: Tensor, eps: float = 1e-8) -> Tensor:
@@ -152,20 +190,34 @@ def modulated_conv2d(
     up_filter: Tensor | None = None,
     padding: int = 0,
     input_gain: Tensor | None = None,
+    gain: float = 1.0,
+    offset: Tensor | None = None,
 ) -> Tensor:
     """A convolution whose input channels are scaled by `styles`, for every picture on its own (Karras et al. 2020, section 2.2).
 
     `x` [N, I, H, W], `weight` [O, I, k, k], `styles` [N, I]. Scaling the activations instead of the weights is the same
     sum, and leaves one fixed weight for the whole batch. With `up_filter` the picture doubles in size (`padding` is then unused).
+    What comes out is multiplied by `gain`; `offset`, of any shape that fits (a bias, a map of noise), is added after that.
+
+    In float16 weights and styles are first divided by their largest magnitudes, which demodulation cancels and without which
+    the sums overflow, as StyleGAN2-ADA does.
     """
     if input_gain is not None:
         x = x * input_gain
+    if demodulate and x.dtype == torch.float16:
+        fan_in = weight[0].numel()
+        weight = weight / (weight.abs().amax([1, 2, 3], keepdim=True) * math.sqrt(fan_in)).clamp_min(1e-8)
+        styles = styles / styles.abs().amax(1, keepdim=True).clamp_min(1e-8)
     y = x * styles.to(x)[:, :, None, None]
     if up_filter is None:
         y = F.conv2d(y, weight.to(x), padding=padding)
     else:
         y = conv2d_up(y, weight.to(x), up_filter)
-    return y * demodulation(weight, styles).to(y)[:, :, None, None] if demodulate else y
+    if demodulate:
+        scale = (demodulation(weight, styles) * gain).to(y)[:, :, None, None]
+        return y * scale if offset is None else torch.addcmul(offset.to(y), y, scale)
+    y = y if gain == 1 else y * gain
+    return y if offset is None else y + offset.to(y)
 
 
 def filtered_lrelu(

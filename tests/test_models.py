@@ -1,5 +1,6 @@
 """Every family keeps the generator's contract. Numbers against the original code are in test_checkpoints."""
 
+import copy
 import inspect
 import itertools
 import json
@@ -7,9 +8,10 @@ import json
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from conftest import tiny_generator
 
-from kinesphere.models import DISCRIMINATORS, FAMILIES, Discriminator, StyleGAN2, StyleGAN3
+from kinesphere.models import DISCRIMINATORS, FAMILIES, Discriminator, StyleGAN2, StyleGAN3, set_precision
 from kinesphere.models.discriminator import minibatch_stddev
 from kinesphere.models.stylegan3 import layer_bands, lowpass_filter
 from kinesphere.types import KinesphereError
@@ -230,3 +232,98 @@ def test_config_r_is_a_choice_of_two_arguments():
     layers = [G.synthesis.get_submodule(name) for name in G.synthesis.layer_names]
     assert {layer.weight.shape[-1] for layer in layers} == {1}
     assert any(layer.down_filter is not None and layer.down_filter.ndim == 2 for layer in layers)
+
+
+def small_pair(generator="skip", discriminator="resnet"):
+    torch.manual_seed(0)
+    shape = {"img_resolution": 32, "channels": [32] * 4}
+    G = StyleGAN2(**shape, z_dim=32, w_dim=32, mapping_layers=2, architecture=generator)
+    return G, Discriminator(**shape, architecture=discriminator)
+
+
+def picture_and_gradients(G, D):
+    """One G step's picture [8, 3, 32, 32] and the gradients of all weights, by name."""
+    img = G(torch.randn(8, 32, generator=torch.Generator().manual_seed(1)), noise_mode="none")
+    F.softplus(-D(img)).mean().backward()
+    named = {f"{net.family}.{i}.{n}": p for i, net in enumerate((G, D)) for n, p in net.named_parameters()}
+    return img.detach(), {n: p.grad for n, p in named.items() if p.grad is not None}
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
+@pytest.mark.parametrize("architectures", [("skip", "resnet"), ("resnet", "skip"), ("orig", "orig")], ids="-".join)
+def test_half_precision_gives_nearly_the_same_picture_and_gradients(dtype, architectures):
+    G, D = small_pair(*architectures)
+    halves = copy.deepcopy(G), copy.deepcopy(D)
+    for net in halves:
+        set_precision(net, dtype)
+    img, grads = picture_and_gradients(G, D)
+    half, half_grads = picture_and_gradients(*halves)
+    assert half.dtype == torch.float32 and not torch.equal(half, img)
+    noise = (half - img).square().mean() / (img.max() - img.min()).square()
+    assert -10 * noise.log10() > 40  # dB
+    assert all(grad.dtype == torch.float32 for grad in half_grads.values())
+    for part in ("0.mapping", "0.synthesis", "1."):
+        a, b = (torch.cat([g.flatten() for n, g in x.items() if f"stylegan2.{part}" in n]) for x in (grads, half_grads))
+        assert F.cosine_similarity(a, b, dim=0) > (0.97 if part == "0.mapping" else 0.99), part
+
+
+def test_half_precision_is_a_setting_and_no_part_of_the_model():
+    G, D = small_pair()
+    ws = G.mapping(torch.randn(1, 32))
+    img = G.synthesis(ws)
+    logits = D(img)
+    weights, config = copy.deepcopy(G.state_dict()), copy.deepcopy(G.config)
+    for net in (G, D):
+        set_precision(net, torch.bfloat16, blocks=2)
+    seen = {}
+    for name in ("b4.conv1", "b8.conv1", "b16.conv1", "b32.conv1", "b32.torgb"):
+        G.layers()[name].register_forward_hook(lambda module, args, out, name=name: seen.update({name: args[0].dtype}))
+    assert not torch.equal(G.synthesis(ws), img) and not torch.equal(D(img), logits)
+    assert seen == {
+        "b4.conv1": torch.float32,
+        "b8.conv1": torch.float32,
+        "b16.conv1": torch.bfloat16,
+        "b32.conv1": torch.bfloat16,
+        "b32.torgb": torch.bfloat16,
+    }
+    assert G.config == config and G.state_dict().keys() == weights.keys()
+    assert all(v.dtype == weights[k].dtype for k, v in G.state_dict().items())
+    for net in (G, D):
+        set_precision(net, None)
+    assert torch.equal(G.synthesis(ws), img) and torch.equal(D(img), logits)
+
+
+def test_float16_survives_what_would_overflow_it():
+    G, D = small_pair("resnet")
+    with torch.no_grad():
+        for layer in G.layers().values():
+            for p in layer.parameters():
+                p.mul_(1e3)
+        for layer in D.layers().values():
+            if hasattr(layer, "bias"):
+                layer.bias.add_(1e4)
+    for net in (G, D):
+        set_precision(net, torch.float16)
+    img = G(torch.randn(2, 32), noise_mode="none")
+    assert img.isfinite().all() and D(img).isfinite().all()
+
+
+@pytest.mark.parametrize("dtype", [None, torch.bfloat16], ids=str)
+def test_the_discriminator_can_be_regularised(dtype):
+    """R1: the gradient of a gradient reaches every weight but the last bias, which moves all pictures alike."""
+    _, D = small_pair()
+    set_precision(D, dtype)
+    img = torch.randn(4, 3, 32, 32, requires_grad=True)
+    (slope,) = torch.autograd.grad(D(img).sum(), img, create_graph=True)
+    slope.square().sum().backward()
+    weights = {name: p for name, p in D.named_parameters() if name.endswith("weight")}
+    assert all(p.grad is not None and p.grad.isfinite().all() and p.grad.abs().sum() > 0 for p in weights.values())
+
+
+def test_what_has_no_half_precision_says_so():
+    with pytest.raises(KinesphereError, match="StyleGAN3 has no half precision"):
+        set_precision(tiny_generator("stylegan3"), torch.bfloat16)
+    with pytest.raises(KinesphereError, match="torch.bfloat16, torch.float16, or None"):
+        set_precision(tiny_generator("stylegan2"), torch.float64)
+    with pytest.raises(KinesphereError, match="not -1"):
+        set_precision(tiny_generator("stylegan2"), torch.bfloat16, blocks=-1)

@@ -144,3 +144,34 @@ def test_gradients_are_right_twice(operation):
     }[operation]
     assert torch.autograd.gradcheck(call, (x, weight))
     assert torch.autograd.gradgradcheck(call, (x, weight))
+
+
+@pytest.mark.parametrize("down", [1, 2])
+def test_a_filter_has_the_right_gradients_twice(down):
+    x = torch.randn(1, 2, 5, 6, dtype=torch.double, requires_grad=True)
+    f = ops.filter_taps([1, 3, 2, 1]).double()  # lopsided, so that a mirrored gradient would show
+    call = lambda x: ops.upfirdn2d(x, f, down=down, padding=(1, 1, 2, 2), gain=3).tanh()  # noqa: E731
+    assert torch.autograd.gradcheck(call, (x,))
+    assert torch.autograd.gradgradcheck(call, (x,))
+
+
+def test_gain_and_offset_of_a_modulated_convolution_come_after_it():
+    x, weight, styles = torch.randn(2, 3, 5, 5), torch.randn(4, 3, 3, 3), torch.randn(2, 3)
+    offset = torch.randn(4, 5, 5)
+    for demodulate in (True, False):
+        plain = ops.modulated_conv2d(x, weight, styles, demodulate, padding=1)
+        got = ops.modulated_conv2d(x, weight, styles, demodulate, padding=1, gain=3.0, offset=offset)
+        torch.testing.assert_close(got, plain * 3 + offset)
+
+
+@pytest.mark.parametrize(
+    "slope, gain, clamp", [(0.2, 2**0.5, None), (0.2, 1.0, 0.5), (1.0, 3.0, 2.0), (1.0, 1.0, None)]
+)
+@pytest.mark.parametrize("with_bias", [True, False])
+def test_bias_then_leaky_relu_then_gain_then_clamp(slope, gain, clamp, with_bias):
+    x, bias = torch.randn(2, 3, 4, 4), torch.randn(3)
+    given, shift = x.clone(), bias[:, None, None] if with_bias else 0
+    want = torch.where(x + shift > 0, x + shift, (x + shift) * slope) * gain
+    want = want if clamp is None else want.clip(-clamp, clamp)
+    torch.testing.assert_close(ops.bias_act(x, bias if with_bias else None, slope, gain, clamp), want)
+    assert torch.equal(x, given)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import json
 import logging
 import mmap
 import os
@@ -41,10 +42,22 @@ def find(name: str | Path, builtin: Iterable[str]) -> Path:
     except (OSError, ValueError, RuntimeError):  # absent, impossible, or in the home of a user who is not there
         raise BadCheckpoint(f"there is no file {str(name)!r}, and no such built-in model: {known}") from None
     if stat.S_ISDIR(mode):
+        if snapshot := best_snapshot(path):
+            return snapshot
         raise BadCheckpoint(f"{str(name)!r} is a folder: name a checkpoint file in it, or a built-in model: {known}")
     if not stat.S_ISREG(mode):
         raise BadCheckpoint(f"{str(name)!r} is no file that can be read twice: copy it to a file first")
     return path
+
+
+def best_snapshot(run: Path) -> Path | None:
+    """The snapshot of a training run's folder that is best by its metric, else the newest; None where there is none."""
+    snapshots = sorted((run / "snapshots").glob("*.safetensors"))
+    try:
+        named = json.loads((run / "best.json").read_text())["snapshot"]
+    except (OSError, ValueError, KeyError, TypeError):
+        named = None
+    return next((s for s in snapshots if s.name == named), snapshots[-1] if snapshots else None)
 
 
 def is_address(name: str | Path) -> bool:

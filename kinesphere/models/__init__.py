@@ -2,6 +2,7 @@
 
 from kinesphere.models.discriminator import AnyDiscriminator, Discriminator, StyleGAN1Discriminator
 from kinesphere.models.generator import BANDS, NOISE_MODES, Generator
+from kinesphere.models.precision import set_precision
 from kinesphere.models.stylegan1 import StyleGAN1
 from kinesphere.models.stylegan2 import StyleGAN2
 from kinesphere.models.stylegan3 import StyleGAN3
@@ -21,4 +22,5 @@ __all__ = [
     "StyleGAN1Discriminator",
     "StyleGAN2",
     "StyleGAN3",
+    "set_precision",
 ]

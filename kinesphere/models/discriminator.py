@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from kinesphere.models.generator import arguments
 from kinesphere.models.mapping import Dense, Mapping, require_class
 from kinesphere.models.stylegan1 import box_kernel
-from kinesphere.ops import SQRT2, bias_act, conv2d_down, downsample2d, filter_taps, upfirdn2d
+from kinesphere.ops import SQRT2, bias_act, clamped, conv2d_down, downsample2d, filter_taps, upfirdn2d
 
 
 def minibatch_stddev(x: Tensor, group_size: int | None, features: int) -> Tensor:
@@ -54,19 +54,22 @@ class Conv(nn.Module):
         self.register_buffer("down_filter", down_filter, persistent=False)
         self.slope, self.conv_clamp, self.gain_in_weight = slope, conv_clamp, gain_in_weight
 
-    def scaled_weight(self, x: Tensor) -> Tensor:
-        gain = SQRT2 if self.gain_in_weight else 1.0
-        return self.weight.to(x) * (gain / math.sqrt(self.weight[0].numel()))
+    def scaled_weight(self, x: Tensor, gain: float = 1.0) -> Tensor:
+        gain = gain * (SQRT2 if self.gain_in_weight else 1.0)
+        return (self.weight * (gain / math.sqrt(self.weight[0].numel()))).to(x)
 
     def forward(self, x: Tensor, gain: float = 1.0) -> Tensor:
-        weight = self.scaled_weight(x)
+        # The leaky ReLU lets positive factors through: all gains go into weight and bias, which are smaller than the picture.
+        gain_in = gain * (1.0 if self.slope == 1 or self.gain_in_weight else SQRT2)
+        weight = self.scaled_weight(x, gain_in)
+        bias = None if self.bias is None else (self.bias * gain_in).to(x)
         if self.down_filter is None:
-            x = F.conv2d(x, weight, padding=weight.shape[-1] // 2)
+            x = F.conv2d(x, weight, bias, padding=weight.shape[-1] // 2)
         else:
-            x = conv2d_down(x, weight, self.down_filter)
-        act_gain = 1.0 if self.slope == 1 or self.gain_in_weight else SQRT2
-        clamp = None if self.conv_clamp is None else self.conv_clamp * gain
-        return bias_act(x, self.bias, self.slope, act_gain * gain, clamp)
+            x = conv2d_down(x, weight, self.down_filter, bias)
+        if self.slope != 1:
+            x = F.leaky_relu_(x, self.slope)
+        return clamped(x, self.conv_clamp, gain)
 
 
 class BlurDown(Conv):
@@ -114,10 +117,13 @@ class Block(nn.Module):
         self.conv1 = Conv(inputs, outputs, 3, down_filter=down_filter, conv_clamp=conv_clamp)
         if architecture == "resnet":
             self.skip = Conv(inputs, outputs, 1, bias=False, slope=1.0, down_filter=down_filter)
+        self.half_dtype: torch.dtype | None = None  # of the activations, where `set_precision` says so
 
     def forward(self, x: Tensor | None, img: Tensor) -> tuple[Tensor, Tensor]:
+        dtype = self.half_dtype or self.conv1.weight.dtype
+        x = None if x is None else x.to(dtype)
         if self.has_fromrgb:
-            y = self.fromrgb(img)
+            y = self.fromrgb(img.to(dtype, memory_format=torch.channels_last))
             x = y if x is None else x + y
             if self.architecture == "skip":
                 img = downsample2d(img, self.down_filter)
@@ -154,6 +160,7 @@ class Epilogue(nn.Module):
 
     def forward(self, x: Tensor, img: Tensor | None = None) -> Tensor:
         """[N, C, 4, 4] -> [N, outputs]."""
+        x = x.to(self.conv.weight.dtype)
         if self.has_fromrgb:
             x = x + self.fromrgb(img)
         if self.mbstd_channels:

@@ -99,13 +99,14 @@ class Generator(nn.Module):
         return self.synthesis(ws, noise_mode=noise_mode)
 
 
-def layer_noise(x: Tensor, mode: str, const: Tensor, strength: Tensor) -> Tensor:
-    """The noise that one layer adds to `x` [N, C, H, W]: [N or 1, C or 1, H, W].
+def layer_noise(x: Tensor, mode: str, const: Tensor, strength: Tensor, up: int = 1) -> Tensor:
+    """The noise that one layer adds to `x` [N, C, H, W] when it is `up` times as large: [N or 1, C or 1, up H, up W].
 
     "const": the stored map [H, W]; "random": drawn afresh from torch's generator for every picture; times `strength`,
     one number [] or one per channel [C].
     """
-    noise = const if mode == "const" else torch.randn(x.shape[0], 1, *x.shape[2:], device=x.device, dtype=x.dtype)
+    n, _, h, w = x.shape
+    noise = const if mode == "const" else torch.randn(n, 1, h * up, w * up, device=x.device, dtype=x.dtype)
     return noise.to(x) * strength.to(x).view(-1, 1, 1)
 
 

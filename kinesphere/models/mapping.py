@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from kinesphere.ops import SQRT2, bias_act, normalize_2nd_moment
+from kinesphere.ops import SQRT2, normalize_2nd_moment
 from kinesphere.types import KinesphereError
 
 
@@ -38,9 +39,9 @@ class Dense(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, inputs] -> [N, outputs]."""
-        bias = None if self.bias is None else self.bias * self.lr
-        x = torch.nn.functional.linear(x, self.weight * self.weight_gain, None)
-        return bias_act(x, bias, self.slope, self.act_gain)
+        bias = None if self.bias is None else self.bias * (self.lr * self.act_gain)
+        x = F.linear(x, self.weight * (self.weight_gain * self.act_gain), bias)
+        return x if self.slope == 1 else F.leaky_relu_(x, self.slope)
 
 
 def require_class(c: Tensor | None, c_dim: int) -> Tensor:

@@ -6,11 +6,12 @@ import math
 from collections.abc import Iterator, Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kinesphere.models.generator import Generator, arguments, check_noise_mode, layer_noise
 from kinesphere.models.mapping import Dense, Mapping
-from kinesphere.ops import SQRT2, bias_act, conv2d_up, filter_taps, modulated_conv2d, upsample2d
+from kinesphere.ops import SQRT2, clamped, conv2d_up, filter_taps, modulated_conv2d, upsample2d
 
 
 class SynthesisLayer(nn.Module):
@@ -41,11 +42,15 @@ class SynthesisLayer(nn.Module):
 
     def forward(self, x: Tensor, w: Tensor, noise_mode: str = "const", gain: float = 1.0) -> Tensor:
         """[N, I, H, W], [N, w_dim] -> [N, O, H, W], or twice the size; `gain` scales the output and the clamp alike."""
-        x = modulated_conv2d(x, self.weight, self.affine(w), up_filter=self.up_filter, padding=1)
+        scale = SQRT2 * gain  # of the activation; the leaky ReLU lets it through, so that it can come first
+        offset = self.bias.to(x)[:, None, None] * scale
         if self.use_noise and noise_mode != "none":
-            x = x + layer_noise(x, noise_mode, self.noise_const, self.noise_strength)
-        clamp = None if self.conv_clamp is None else self.conv_clamp * gain
-        return bias_act(x, self.bias, gain=SQRT2 * gain, clamp=clamp)
+            up = 1 if self.up_filter is None else 2
+            offset = offset + layer_noise(x, noise_mode, self.noise_const, self.noise_strength, up) * scale
+        x = modulated_conv2d(
+            x, self.weight, self.affine(w), up_filter=self.up_filter, padding=1, gain=scale, offset=offset
+        )
+        return clamped(F.leaky_relu_(x, 0.2), self.conv_clamp, gain)
 
 
 class ToRGB(nn.Module):
@@ -61,8 +66,8 @@ class ToRGB(nn.Module):
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         """[N, I, H, W], [N, w_dim] -> [N, img_channels, H, W]."""
         styles = self.affine(w) / math.sqrt(self.weight.shape[1])
-        x = modulated_conv2d(x, self.weight, styles, demodulate=False)
-        return bias_act(x, self.bias, slope=1.0, gain=1.0, clamp=self.conv_clamp)
+        x = modulated_conv2d(x, self.weight, styles, demodulate=False, offset=self.bias[:, None, None])
+        return clamped(x, self.conv_clamp)
 
 
 class SkipConv(nn.Module):
@@ -76,8 +81,8 @@ class SkipConv(nn.Module):
         self.register_buffer("up_filter", up_filter, persistent=False)
 
     def forward(self, x: Tensor, gain: float) -> Tensor:
-        weight = self.weight.to(x) * (gain / math.sqrt(self.weight.shape[1]))
-        return conv2d_up(x, weight, self.up_filter)
+        weight = self.weight * (gain / math.sqrt(self.weight.shape[1]))
+        return conv2d_up(x, weight.to(x), self.up_filter)
 
 
 class SynthesisBlock(nn.Module):
@@ -113,10 +118,13 @@ class SynthesisBlock(nn.Module):
         if self.has_torgb:
             self.torgb = ToRGB(outputs, img_channels, w_dim, conv_clamp)
         self.num_conv = 1 if self.is_first else 2
+        self.half_dtype: torch.dtype | None = None  # of the activations, where `set_precision` says so
 
     def forward(
         self, x: Tensor | None, img: Tensor | None, rows: Iterator[Tensor], noise_mode: str
     ) -> tuple[Tensor, Tensor | None]:
+        if x is not None:
+            x = x.to(self.half_dtype or self.conv1.weight.dtype)
         if x is None:
             w = next(rows)
             x = self.const.expand(w.shape[0], *self.const.shape).contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,313 @@
+"""One step of training: G learns to please D, D learns to tell, and the average generator follows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from kinesphere.models import Generator, set_precision
+from kinesphere.models.stylegan3 import Layer, StyleGAN3
+from kinesphere.train import losses
+from kinesphere.train.augment import Adaptive, Augment
+from kinesphere.train.datasets import mirrored, order
+from kinesphere.train.draws import Draws
+from kinesphere.train.recipe import Recipe
+from kinesphere.train.transfer import freeze_d
+
+PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
+W_AVG_DECAY = 0.998  # each step (Karras et al. 2020, ADA)
+PATH_DECAY = 0.01
+PATH_SHARE = 2  # path lengths are measured on half of the batch
+MAGNITUDE_KIMG = 20.0  # half-life of StyleGAN3's magnitudes
+
+
+class Pictures(Protocol):
+    """What the loop needs of a training set."""
+
+    labels: np.ndarray | None  # float32 [len, c_dim]
+
+    def __len__(self) -> int: ...
+    def batch(self, indices: np.ndarray, mirror: np.ndarray | None = None) -> np.ndarray:
+        """uint8 [len(indices), C, H, W]; flipped left to right where `mirror` is true."""
+
+
+class Training:
+    """The networks of a run, their optimisers, and `step`.
+
+    Everything that is random is drawn from (seed, step): what `tensors` and `numbers` return is the whole state.
+    `fabric` says where this process computes and who else does; gradients are averaged over all processes.
+    """
+
+    def __init__(
+        self, recipe: Recipe, data: Pictures, fabric: Fabric, G: Generator, D: nn.Module, G_ema: Generator
+    ) -> None:
+        self.recipe, self.data, self.fabric = recipe, data, fabric
+        place = dict(device=fabric.device, memory_format=torch.channels_last)
+        self.G = G.to(**place).train().requires_grad_(True)  # type: ignore[call-overload]
+        self.D = D.to(**place).train().requires_grad_(True)  # type: ignore[call-overload]
+        self.G_ema = G_ema.to(**place).eval().requires_grad_(False)  # type: ignore[call-overload]
+        if recipe.precision != "fp32":
+            for model in (self.G, self.D, self.G_ema):
+                set_precision(model, PRECISIONS[recipe.precision], recipe.half_blocks)
+        freeze_d(self.D, recipe.freeze_d)
+        self.learning_D = [p for p in self.D.parameters() if p.requires_grad]
+        self.opt_G = adam(
+            self.G.parameters(), recipe.lr_G, recipe.betas, recipe.path_length and recipe.path_length_every
+        )
+        self.opt_D = adam(self.learning_D, recipe.lr_D, recipe.betas, recipe.gamma and recipe.r1_every)
+        self.augment = None if recipe.augment == "none" else Augment.named(recipe.augment)
+        self.adaptive = Adaptive(recipe.ada_target, recipe.ada_kimg, recipe.ada_every, recipe.augment_p)
+        self.steps = 0
+        self.path_mean = torch.zeros([], device=fabric.device)
+        self.signs = torch.zeros(2, device=fabric.device)  # sum and count of sign(D(real)) since p was last set
+        self.sums: dict[str, Tensor] = {}
+        if isinstance(self.G, StyleGAN3):
+            follow_magnitudes(self.G, recipe.batch, self.mean)
+
+    # What flows in ----------------------------------------------------------------------------------------------------
+
+    @property
+    def seen(self) -> int:
+        """Real pictures shown to D so far."""
+        return self.steps * self.recipe.batch
+
+    @property
+    def share(self) -> int:
+        """This process's pictures of a batch."""
+        return self.recipe.batch // self.fabric.world_size
+
+    def draws(self, purpose: str) -> Draws:
+        fabric = self.fabric
+        return Draws(self.recipe.seed, self.steps, purpose, fabric.global_rank, fabric.world_size, fabric.device)
+
+    def reals(self) -> tuple[Tensor, Tensor | None]:
+        """This step's pictures [n, C, H, W] in [-1, 1], and their classes [n, c_dim]."""
+        r, rank, world = self.recipe, self.fabric.global_rank, self.fabric.world_size
+        indices = order(len(self.data), r.seed, self.seen, r.batch)[rank::world]
+        mirror = mirrored(r.seed, self.seen, r.batch)[rank::world] if r.mirror else None
+        img = torch.from_numpy(self.data.batch(indices, mirror)).to(self.fabric.device)
+        img = (img.float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
+        return img, self.classes(indices)
+
+    def classes(self, indices: np.ndarray) -> Tensor | None:
+        if self.data.labels is None or not self.recipe.c_dim:
+            return None
+        return torch.from_numpy(self.data.labels[indices]).to(self.fabric.device)
+
+    def styles(self, purpose: str, n: int) -> tuple[Tensor, Tensor | None]:
+        """ws [n, num_ws, w_dim] of fresh latents, some of them mixed, and their classes, as frequent as the pictures' own."""
+        draws, G = self.draws(purpose), self.G
+        z = draws.normal(n, 2, G.z_dim)
+        u = draws.uniform(n, 3)
+        c = self.classes((u[:, 2] * len(self.data)).long().cpu().numpy())
+        if not self.recipe.style_mixing:
+            return G.mapping(z[:, 0], c), c
+        ws = G.mapping(z.transpose(0, 1).reshape(2 * n, -1), None if c is None else c.repeat(2, 1))
+        cutoff = losses.mixing_cutoffs(u, G.num_ws, self.recipe.style_mixing)
+        return losses.mix_styles(ws[:n], ws[n:], cutoff), c
+
+    def shown(self, img: Tensor, purpose: str) -> Tensor:
+        """What D gets to see of pictures: blurred at first, augmented."""
+        r = self.recipe
+        img = losses.blur(img, losses.blur_sigma(self.seen, r.blur, r.blur_kimg * 1000))
+        if self.augment is None:
+            return img
+        return self.augment(img, self.adaptive.p, self.draws(f"{purpose} augment"))
+
+    # The step ---------------------------------------------------------------------------------------------------------
+
+    def step(self) -> None:
+        """Update G, D and G_ema once. Raises KinesphereError where a picture cannot be read."""
+        r = self.recipe
+        reals, c_real = self.reals()
+        torch.manual_seed(int(self.draws("noise").uniform(1) * 2**31))  # for the noise inputs
+        fakes, c_fake = self.step_G()
+        if r.path_length and self.steps % r.path_length_every == 0:
+            self.step_path()
+        if not r.reuse_fakes:
+            with torch.no_grad():
+                ws, c_fake = self.styles("D", self.share)
+                fakes = self.G.synthesis(ws, noise_mode="random")
+        self.step_D(fakes, c_fake, reals, c_real)
+        if r.gamma and self.steps % r.r1_every == 0:
+            self.step_r1(reals, c_real)
+        self.steps += 1
+        self.follow()
+        if r.ada_target is not None and self.augment and self.steps % r.ada_every == 0:
+            total = self.fabric.all_reduce(self.signs, reduce_op="sum")
+            self.adaptive.update(float(total[0] / total[1]), r.batch * r.ada_every)
+            self.signs.zero_()
+
+    def step_G(self) -> tuple[Tensor, Tensor | None]:
+        """The non-saturating loss; the pictures that it was computed on."""
+        ws, c = self.styles("G", self.share)
+        self.follow_w(ws)
+        fakes = self.G.synthesis(ws, noise_mode="random")
+        with frozen(self.learning_D):
+            logits = self.D(self.shown(fakes, "G"), c)
+            loss = losses.generator_loss(logits).mean()
+            loss.backward()
+        self.update(self.opt_G)
+        self.count(loss_G=loss, logit_fake=logits.mean())
+        return fakes.detach(), c
+
+    def step_path(self) -> None:
+        """Equal steps in W make equal steps in the picture."""
+        n = max(1, self.share // PATH_SHARE)
+        ws, _ = self.styles("path", n)
+        img = self.G.synthesis(ws, noise_mode="random")
+        lengths = losses.path_lengths(img, ws, self.draws("path noise").normal(n, *img.shape[1:]))
+        mean = self.path_mean.lerp(self.mean(lengths.detach().mean()), PATH_DECAY)
+        loss = (lengths - mean).square().mean()
+        (loss * self.recipe.path_length * self.recipe.path_length_every).backward()
+        self.update(self.opt_G)
+        self.path_mean = mean
+        self.count(path_length=lengths.mean())
+
+    def step_D(self, fakes: Tensor, c_fake: Tensor | None, reals: Tensor, c_real: Tensor | None) -> None:
+        real = self.D(self.shown(reals, "real"), c_real)
+        fake = self.D(self.shown(fakes, "fake"), c_fake)
+        loss = losses.discriminator_loss(real, fake)
+        loss.backward()
+        self.update(self.opt_D)
+        self.count(loss_D=loss, logit_real=real.mean(), r_t=real.sign().mean())
+        self.signs += torch.stack([real.detach().sign().sum(), real.new_tensor(float(len(real)))])
+
+    def step_r1(self, reals: Tensor, c: Tensor | None) -> None:
+        img = reals.detach().requires_grad_(True)
+        penalty = losses.r1_penalty(self.D(self.shown(img, "r1"), c), img).mean()
+        (penalty * (self.recipe.gamma / 2 * self.recipe.r1_every)).backward()
+        self.update(self.opt_D)
+        self.count(r1=penalty)
+
+    def update(self, optimiser: torch.optim.Optimizer) -> None:
+        """Average the gradients over all processes, step, forget them."""
+        learnt: list[nn.Parameter] = [p for group in optimiser.param_groups for p in group["params"]]
+        gradients = [p.grad for p in learnt if p.grad is not None]
+        if self.fabric.world_size > 1:
+            flat = self.mean(torch.cat([g.flatten() for g in gradients]))
+            for g, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+                g.copy_(part.view_as(g))
+        if self.recipe.precision == "fp16":
+            for g in gradients:
+                g.nan_to_num_(nan=0, posinf=1e5, neginf=-1e5)
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
+
+    # What follows the step --------------------------------------------------------------------------------------------
+
+    def follow_w(self, ws: Tensor) -> None:
+        mean = self.mean(ws.detach()[:, 0].mean(0))
+        self.G.w_avg.copy_(mean.lerp(self.G.w_avg, W_AVG_DECAY))
+
+    @torch.no_grad()
+    def follow(self) -> None:
+        """G_ema goes a little of the way to G; what is not learnt is copied."""
+        r = self.recipe
+        decay = losses.ema_decay(r.batch, self.seen, r.ema_kimg * 1000, r.ema_rampup)
+        averages, values = list(self.G_ema.parameters()), list(self.G.parameters())
+        torch._foreach_lerp_(averages, values, 1 - decay)
+        for average, value in zip(self.G_ema.buffers(), self.G.buffers(), strict=True):
+            average.copy_(value)
+
+    def mean(self, x: Tensor) -> Tensor:
+        """The mean over all processes."""
+        return self.fabric.all_reduce(x, reduce_op="mean") if self.fabric.world_size > 1 else x  # type: ignore[return-value]
+
+    # The diary --------------------------------------------------------------------------------------------------------
+
+    def count(self, **values: Tensor) -> None:
+        for name, value in values.items():
+            pair = torch.stack([value.detach().float(), value.new_ones([])])
+            self.sums[name] = self.sums[name] + pair if name in self.sums else pair
+
+    def tell(self) -> dict[str, float]:
+        """The means of everything counted since the last time; every process must ask."""
+        totals = {name: self.mean(pair) for name, pair in sorted(self.sums.items())}
+        self.sums = {}
+        told = {name: float(total[0] / total[1]) for name, total in totals.items()}
+        return told | {"ada_p": self.adaptive.p}
+
+    # The state --------------------------------------------------------------------------------------------------------
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Every tensor of the state by name, between two steps of which the first has just set p (a multiple of `ada_every`)."""
+        found = {
+            f"{name}.{key}": value
+            for name, model in (("G", self.G), ("D", self.D), ("G_ema", self.G_ema))
+            for key, value in model.state_dict().items()
+        }
+        for name, model, optimiser in (("opt_G", self.G, self.opt_G), ("opt_D", self.D, self.opt_D)):
+            for key, parameter in model.named_parameters():
+                for what, value in optimiser.state.get(parameter, {}).items():
+                    found[f"{name}.{key}.{what}"] = value
+        return found | {"path_mean": self.path_mean}
+
+    def numbers(self) -> dict[str, float]:
+        """What the state holds besides tensors."""
+        return {"steps": self.steps, "ada_p": self.adaptive.p}
+
+    def restore(self, tensors: dict[str, Tensor], numbers: dict[str, Any]) -> None:
+        """Go back to a state, bit for bit. Raises KeyError or RuntimeError where it is of other networks."""
+        for name, model in (("G", self.G), ("D", self.D), ("G_ema", self.G_ema)):
+            model.load_state_dict(
+                {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(f"{name}.")}
+            )
+        for name, model, optimiser in (("opt_G", self.G, self.opt_G), ("opt_D", self.D, self.opt_D)):
+            for key, parameter in model.named_parameters():
+                for what in ("step", "exp_avg", "exp_avg_sq"):
+                    if (value := tensors.get(f"{name}.{key}.{what}")) is not None:
+                        like = value if what == "step" else value.to(parameter).contiguous(
+                            memory_format=torch.channels_last if value.ndim == 4 else torch.contiguous_format
+                        )  # fmt: skip
+                        optimiser.state[parameter][what] = like
+        self.path_mean = tensors["path_mean"].to(self.fabric.device)
+        self.signs.zero_()
+        self.steps, self.adaptive.p = int(numbers["steps"]), float(numbers["ada_p"])
+        self.sums = {}
+
+
+def adam(parameters: Iterable[nn.Parameter], lr: float, betas: tuple[float, float], every: float) -> torch.optim.Adam:
+    """Adam, made up for the extra steps of a penalty that comes once in `every` steps (Karras et al. 2020, appendix B)."""
+    share = every / (every + 1) if every else 1.0
+    return torch.optim.Adam(
+        parameters, lr=lr * share, betas=(betas[0] ** share, betas[1] ** share), eps=1e-8, fused=True
+    )
+
+
+@contextmanager
+def frozen(parameters: list[nn.Parameter]) -> Iterator[None]:
+    """No gradients for these inside the `with`."""
+    for p in parameters:
+        p.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for p in parameters:
+            p.requires_grad_(True)
+
+
+def follow_magnitudes(G: StyleGAN3, batch: int, mean: Any) -> None:
+    """Before each layer, let its `magnitude_ema` follow the mean square of what comes in (Karras et al. 2021, appendix C)."""
+    decay = 0.5 ** (batch / (MAGNITUDE_KIMG * 1000))
+
+    def hook(layer: nn.Module, args: tuple[Tensor, ...]) -> None:
+        if layer.training and torch.is_grad_enabled():
+            now = mean(args[0].detach().float().square().mean())
+            layer.magnitude_ema.copy_(now.lerp(layer.magnitude_ema, decay))  # type: ignore[operator]
+
+    for module in G.modules():
+        if isinstance(module, Layer):
+            module.register_forward_pre_hook(hook)
+
+
+def finite(told: dict[str, float]) -> bool:
+    """Whether every number of the diary is one."""
+    return all(math.isfinite(value) for value in told.values())
