@@ -58,7 +58,7 @@ def test_the_average_follows_its_formula(one_thread):
 def test_w_avg_becomes_the_mean_of_w(one_thread):
     t = training(lr_G=1e-9, lr_D=1e-9, style_mixing=0.0)
     for _ in range(3000):
-        t.follow_w(t.styles("G", 8)[0])
+        t.follow_w(t.styles("G", t.parts[0], 8)[0].detach()[:, 0])
         t.steps += 1
     z = torch.randn(20000, 8, generator=torch.Generator().manual_seed(5))
     w = t.G.mapping(z)[:, 0].detach()
@@ -136,6 +136,19 @@ def test_the_diary_has_the_means(one_thread):
     assert {"loss_G", "loss_D", "logit_real", "logit_fake", "r_t", "r1", "ada_p"} <= told.keys()
     assert -1 <= told["r_t"] <= 1
     assert t.tell().keys() == {"ada_p"}
+
+
+def test_a_batch_in_parts_teaches_what_the_whole_one_teaches(one_thread):
+    asked = dict(c_dim=4, augment="bgc", ada_kimg=0.5, path_length=2.0)
+    whole, parts = training(**asked), training(at_once=4, **asked)
+    for t in (whole, parts):
+        for _ in range(8):
+            t.step()
+    one, other = whole.tell(), parts.tell()
+    for name in ("loss_G", "loss_D", "logit_real", "logit_fake", "r_t", "path_length", "ada_p"):
+        assert other[name] == pytest.approx(one[name], abs=2e-3, rel=2e-3), name
+    assert_close(weights(parts.G_ema), weights(whole.G_ema), atol=2e-3, rtol=1e-2)
+    assert_close(parts.G.w_avg, whole.G.w_avg, atol=1e-4, rtol=1e-2)
 
 
 SHARED = """

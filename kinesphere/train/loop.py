@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -38,6 +39,21 @@ class Pictures(Protocol):
         """uint8 [len(indices), C, H, W]; flipped left to right where `mirror` is true."""
 
 
+Batch = tuple[Tensor, Tensor | None]  # pictures [n, C, H, W], and their classes [n, c_dim]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of the parts of a batch that are computed at once, by whatever process: rows `number`, `number + of`, ..."""
+
+    number: int
+    of: int
+    size: int  # pictures
+
+    def take(self, rows: np.ndarray) -> np.ndarray:
+        return rows[self.number :: self.of]
+
+
 class Training:
     """The networks of a run, their optimisers, and `step`.
 
@@ -68,8 +84,11 @@ class Training:
         self.path_mean = torch.zeros([], device=fabric.device)
         self.signs = torch.zeros(2, device=fabric.device)  # sum and count of sign(D(real)) since p was last set
         self.sums: dict[str, Tensor] = {}
+        rounds = recipe.rounds(fabric.world_size)
+        of = fabric.world_size * rounds
+        self.parts = [Part(fabric.global_rank * rounds + i, of, recipe.batch // of) for i in range(rounds)]
         if isinstance(self.G, StyleGAN3):
-            follow_magnitudes(self.G, recipe.batch, self.mean)
+            follow_magnitudes(self.G, recipe.batch // rounds, self.mean)
 
     # What flows in ----------------------------------------------------------------------------------------------------
 
@@ -78,20 +97,14 @@ class Training:
         """Real pictures shown to D so far."""
         return self.steps * self.recipe.batch
 
-    @property
-    def share(self) -> int:
-        """This process's pictures of a batch."""
-        return self.recipe.batch // self.fabric.world_size
+    def draws(self, purpose: str, part: Part) -> Draws:
+        return Draws(self.recipe.seed, self.steps, purpose, part.number, part.of, self.fabric.device)
 
-    def draws(self, purpose: str) -> Draws:
-        fabric = self.fabric
-        return Draws(self.recipe.seed, self.steps, purpose, fabric.global_rank, fabric.world_size, fabric.device)
-
-    def reals(self) -> tuple[Tensor, Tensor | None]:
+    def reals(self, part: Part) -> Batch:
         """This step's pictures [n, C, H, W] in [-1, 1], and their classes [n, c_dim]."""
-        r, rank, world = self.recipe, self.fabric.global_rank, self.fabric.world_size
-        indices = order(len(self.data), r.seed, self.seen, r.batch)[rank::world]
-        mirror = mirrored(r.seed, self.seen, r.batch)[rank::world] if r.mirror else None
+        r = self.recipe
+        indices = part.take(order(len(self.data), r.seed, self.seen, r.batch))
+        mirror = part.take(mirrored(r.seed, self.seen, r.batch)) if r.mirror else None
         img = torch.from_numpy(self.data.batch(indices, mirror)).to(self.fabric.device)
         img = (img.float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
         return img, self.classes(indices)
@@ -101,9 +114,9 @@ class Training:
             return None
         return torch.from_numpy(self.data.labels[indices]).to(self.fabric.device)
 
-    def styles(self, purpose: str, n: int) -> tuple[Tensor, Tensor | None]:
+    def styles(self, purpose: str, part: Part, n: int) -> tuple[Tensor, Tensor | None]:
         """ws [n, num_ws, w_dim] of fresh latents, some of them mixed, and their classes, as frequent as the pictures' own."""
-        draws, G = self.draws(purpose), self.G
+        draws, G = self.draws(purpose, part), self.G
         z = draws.normal(n, 2, G.z_dim)
         u = draws.uniform(n, 3)
         c = self.classes((u[:, 2] * len(self.data)).long().cpu().numpy())
@@ -113,31 +126,29 @@ class Training:
         cutoff = losses.mixing_cutoffs(u, G.num_ws, self.recipe.style_mixing)
         return losses.mix_styles(ws[:n], ws[n:], cutoff), c
 
-    def shown(self, img: Tensor, purpose: str) -> Tensor:
+    def shown(self, img: Tensor, purpose: str, part: Part) -> Tensor:
         """What D gets to see of pictures: blurred at first, augmented."""
         r = self.recipe
         img = losses.blur(img, losses.blur_sigma(self.seen, r.blur, r.blur_kimg * 1000))
         if self.augment is None:
             return img
-        return self.augment(img, self.adaptive.p, self.draws(f"{purpose} augment"))
+        return self.augment(img, self.adaptive.p, self.draws(f"{purpose} augment", part))
 
     # The step ---------------------------------------------------------------------------------------------------------
 
     def step(self) -> None:
         """Update G, D and G_ema once. Raises KinesphereError where a picture cannot be read."""
         r = self.recipe
-        reals, c_real = self.reals()
-        torch.manual_seed(int(self.draws("noise").uniform(1) * 2**31))  # for the noise inputs
-        fakes, c_fake = self.step_G()
+        reals = [self.reals(part) for part in self.parts]
+        torch.manual_seed(int(self.draws("noise", self.parts[0]).uniform(1) * 2**31))  # for the noise inputs
+        fakes = self.step_G()
         if r.path_length and self.steps % r.path_length_every == 0:
             self.step_path()
         if not r.reuse_fakes:
-            with torch.no_grad():
-                ws, c_fake = self.styles("D", self.share)
-                fakes = self.G.synthesis(ws, noise_mode="random")
-        self.step_D(fakes, c_fake, reals, c_real)
+            fakes = [self.fakes(part) for part in self.parts]
+        self.step_D(fakes, reals)
         if r.gamma and self.steps % r.r1_every == 0:
-            self.step_r1(reals, c_real)
+            self.step_r1(reals)
         self.steps += 1
         self.follow()
         if r.ada_target is not None and self.augment and self.steps % r.ada_every == 0:
@@ -145,47 +156,66 @@ class Training:
             self.adaptive.update(float(total[0] / total[1]), r.batch * r.ada_every)
             self.signs.zero_()
 
-    def step_G(self) -> tuple[Tensor, Tensor | None]:
+    def step_G(self) -> list[Batch]:
         """The non-saturating loss; the pictures that it was computed on."""
-        ws, c = self.styles("G", self.share)
-        self.follow_w(ws)
-        fakes = self.G.synthesis(ws, noise_mode="random")
+        made: list[Batch] = []
+        styles = []
         with frozen(self.learning_D):
-            logits = self.D(self.shown(fakes, "G"), c)
-            loss = losses.generator_loss(logits).mean()
-            loss.backward()
+            for part in self.parts:
+                ws, c = self.styles("G", part, part.size)
+                fakes = self.G.synthesis(ws, noise_mode="random")
+                logits = self.D(self.shown(fakes, "G", part), c)
+                loss = losses.generator_loss(logits).mean()
+                self.backward(loss)
+                self.count(loss_G=loss, logit_fake=logits.mean())
+                made.append((fakes.detach(), c))
+                styles.append(ws.detach()[:, 0])
         self.update(self.opt_G)
-        self.count(loss_G=loss, logit_fake=logits.mean())
-        return fakes.detach(), c
+        self.follow_w(torch.cat(styles))
+        return made
 
     def step_path(self) -> None:
         """Equal steps in W make equal steps in the picture."""
-        n = max(1, self.share // PATH_SHARE)
-        ws, _ = self.styles("path", n)
-        img = self.G.synthesis(ws, noise_mode="random")
-        lengths = losses.path_lengths(img, ws, self.draws("path noise").normal(n, *img.shape[1:]))
-        mean = self.path_mean.lerp(self.mean(lengths.detach().mean()), PATH_DECAY)
-        loss = (lengths - mean).square().mean()
-        (loss * self.recipe.path_length * self.recipe.path_length_every).backward()
+        r, measured = self.recipe, []
+        for part in self.parts:
+            n = max(1, part.size // PATH_SHARE)
+            ws, _ = self.styles("path", part, n)
+            img = self.G.synthesis(ws, noise_mode="random")
+            lengths = losses.path_lengths(img, ws, self.draws("path noise", part).normal(n, *img.shape[1:]))
+            mean = self.path_mean.lerp(self.mean(lengths.detach().mean()), PATH_DECAY)
+            self.backward((lengths - mean).square().mean() * (r.path_length * r.path_length_every))
+            measured.append(lengths.detach().mean())
+            self.count(path_length=lengths.mean())
         self.update(self.opt_G)
-        self.path_mean = mean
-        self.count(path_length=lengths.mean())
+        self.path_mean = self.path_mean.lerp(self.mean(torch.stack(measured).mean()), PATH_DECAY)
 
-    def step_D(self, fakes: Tensor, c_fake: Tensor | None, reals: Tensor, c_real: Tensor | None) -> None:
-        real = self.D(self.shown(reals, "real"), c_real)
-        fake = self.D(self.shown(fakes, "fake"), c_fake)
-        loss = losses.discriminator_loss(real, fake)
-        loss.backward()
-        self.update(self.opt_D)
-        self.count(loss_D=loss, logit_real=real.mean(), r_t=real.sign().mean())
-        self.signs += torch.stack([real.detach().sign().sum(), real.new_tensor(float(len(real)))])
+    def fakes(self, part: Part) -> Batch:
+        with torch.no_grad():
+            ws, c = self.styles("D", part, part.size)
+            return self.G.synthesis(ws, noise_mode="random"), c
 
-    def step_r1(self, reals: Tensor, c: Tensor | None) -> None:
-        img = reals.detach().requires_grad_(True)
-        penalty = losses.r1_penalty(self.D(self.shown(img, "r1"), c), img).mean()
-        (penalty * (self.recipe.gamma / 2 * self.recipe.r1_every)).backward()
+    def step_D(self, fakes: list[Batch], reals: list[Batch]) -> None:
+        for part, (fake_img, c_fake), (real_img, c_real) in zip(self.parts, fakes, reals, strict=True):
+            real = self.D(self.shown(real_img, "real", part), c_real)
+            fake = self.D(self.shown(fake_img, "fake", part), c_fake)
+            loss = losses.discriminator_loss(real, fake)
+            self.backward(loss)
+            signs = real.detach().sign()
+            self.count(loss_D=loss, logit_real=real.mean(), r_t=signs.mean())
+            self.signs += torch.stack([signs.sum(), signs.new_tensor(float(len(signs)))])
         self.update(self.opt_D)
-        self.count(r1=penalty)
+
+    def step_r1(self, reals: list[Batch]) -> None:
+        for part, (img, c) in zip(self.parts, reals, strict=True):
+            img = img.detach().requires_grad_(True)
+            penalty = losses.r1_penalty(self.D(self.shown(img, "r1", part), c), img).mean()
+            self.backward(penalty * (self.recipe.gamma / 2 * self.recipe.r1_every))
+            self.count(r1=penalty)
+        self.update(self.opt_D)
+
+    def backward(self, loss: Tensor) -> None:
+        """Add this part's share to the gradients."""
+        (loss / len(self.parts)).backward()
 
     def update(self, optimiser: torch.optim.Optimizer) -> None:
         """Average the gradients over all processes, step, forget them."""
@@ -203,8 +233,8 @@ class Training:
 
     # What follows the step --------------------------------------------------------------------------------------------
 
-    def follow_w(self, ws: Tensor) -> None:
-        mean = self.mean(ws.detach()[:, 0].mean(0))
+    def follow_w(self, w: Tensor) -> None:
+        mean = self.mean(w.mean(0))
         self.G.w_avg.copy_(mean.lerp(self.G.w_avg, W_AVG_DECAY))
 
     @torch.no_grad()

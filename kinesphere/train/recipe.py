@@ -34,6 +34,7 @@ class Recipe:
     # the run
     kimg: float = 25000
     batch: int = 32  # pictures in a step, all processes together
+    at_once: int | None = None  # pictures that a process computes at once, where its share does not fit into memory
     seed: int = 0
     # the optimisers
     lr_G: float = 0.0025
@@ -107,12 +108,22 @@ class Recipe:
         factor = 2 if radial else 1
         return StyleGAN3(channel_base=base * factor, channel_max=widest * factor, **radial, **shared)  # type: ignore[arg-type]
 
+    def rounds(self, processes: int = 1) -> int:
+        """In how many parts each of so many processes computes its share. Raises KinesphereError where it does not divide."""
+        share = self.batch // processes
+        at_once = min(self.at_once or share, share)
+        if self.batch % processes or share % at_once:
+            raise KinesphereError(
+                f"batch {self.batch} cannot be shared by {processes} processes, {at_once} pictures at once: give a multiple"
+            )
+        return share // at_once
+
     def discriminator(self, processes: int = 1) -> nn.Module:
         """A fresh discriminator. The minibatch deviation compares four pictures, or as many as a process has."""
         return Discriminator(
             img_resolution=self.img_resolution, img_channels=self.img_channels, c_dim=self.c_dim,
             channels=list(self.channels), conv_clamp=self.conv_clamp,
-            mbstd_group_size=min(self.batch // processes, 4),
+            mbstd_group_size=min(self.batch // processes // self.rounds(processes), 4),
         )  # fmt: skip
 
     def asdict(self) -> dict[str, Any]:
@@ -268,13 +279,13 @@ def parse(texts: Sequence[str]) -> dict[str, Any]:
 def read(name: str, text: str, kinds: dict[str, Any]) -> Any:
     if name not in kinds:
         raise KinesphereError(f"no {name!r} in a recipe: it has {', '.join(kinds)}")
-    if text.lower() == "none" and name in ("ada_target", "ema_rampup", "conv_clamp"):
+    if text.lower() == "none" and name in ("ada_target", "ema_rampup", "conv_clamp", "at_once"):
         return None
     try:
         match kinds[name]:
             case bool():
                 return {"yes": True, "true": True, "no": False, "false": False}[text.lower()]
-            case int():
+            case int() | None:
                 return int(text)
             case tuple():
                 return tuple((int if name == "channels" else float)(part) for part in text.split(","))
