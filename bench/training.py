@@ -8,6 +8,7 @@ The same networks with the same weights are computed in four ways, which take tu
 The first two are written here from the papers: NCHW, float32, one pass over the pixels each for padding, filter, bias, leaky ReLU
 and gain; D's short cut is filtered with stride; D learns from new fakes, where ours takes those that G has just learnt from.
 A step is G's loss, D's loss, and a sixteenth of R1; noise inputs, augmentation, path length and data are left out of all.
+With one thread the clock counts the time on the processor, so that other programs matter little; with more it is the wall's.
 All must give the same pictures, logits and gradients before anything is timed. Saves bench/results/training.json.
 """
 
@@ -229,12 +230,14 @@ def differences(found: dict[str, Way], z: Tensor, reals: Tensor) -> dict[str, di
         got = outcome(way, z, reals)
         told[name] = {k: float((got[k] - v).square().mean().sqrt() / v.square().mean().sqrt()) for k, v in want.items()}
         worst = max(told[name], key=told[name].__getitem__)
-        if told[name][worst] > (0.1 if name == "bf16" else 1e-3):
+        if told[name][worst] > (0.2 if name == "bf16" else 1e-3):
             raise SystemExit(f"{name} is no step of the same networks: its {worst} is {told[name][worst]:.2g} off")
     return told
 
 
-def measured(resolution: int, base: int, most: int, batch: int, repeats: int) -> dict[str, object]:
+def measured(
+    resolution: int, base: int, most: int, batch: int, repeats: int, clock: Callable[[], float]
+) -> dict[str, object]:
     found = ways(resolution, base, most)
     z, reals = torch.randn(batch, W_DIM), torch.randn(batch, 3, resolution, resolution).clamp(-1, 1)
     off = differences(found, z, reals)
@@ -244,9 +247,9 @@ def measured(resolution: int, base: int, most: int, batch: int, repeats: int) ->
         for phase in ("G", "fakes for D", "D", "R1"):
             for name in phases:
                 if phase in phases[name]:
-                    start = time.perf_counter()
+                    start = clock()
                     phases[name][phase]()
-                    took[name][phase] += [time.perf_counter() - start] if i else []  # the first is for warming up
+                    took[name][phase] += [clock() - start] if i else []  # the first is for warming up
     ms = {name: {p: statistics.median(t) * 1e3 for p, t in parts.items()} for name, parts in took.items()}
     step = {name: sum(t / R1_EVERY if p == "R1" else t for p, t in parts.items()) for name, parts in ms.items()}
     return {
@@ -275,13 +278,7 @@ def main() -> None:
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=HERE, capture_output=True, text=True
     ).stdout.strip()
-    load = os.getloadavg()[0]
-    rows = []
-    for index in given.sizes.split(","):
-        rows.append(measured(*SIZES[int(index)], given.repeats))
-        for key, value in rows[-1].items():
-            print(f"{key:36} {value}")
-        print(flush=True)
+    rows: list[dict[str, object]] = []
     result = {
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
         "python": platform.python_version(),
@@ -289,11 +286,18 @@ def main() -> None:
         "commit": commit,
         "command": f"python bench/training.py --repeats {given.repeats} --threads {given.threads} --sizes {given.sizes}",
         "threads": given.threads,
-        "load of the machine before": round(load, 1),
+        "clock": "processor time" if given.threads == 1 else "wall time",
+        "load of the machine before": round(os.getloadavg()[0], 1),
         "rows": rows,
     }
     (HERE / "results").mkdir(exist_ok=True)
-    (HERE / "results" / "training.json").write_text(json.dumps(result, indent=2) + "\n")
+    clock = time.process_time if given.threads == 1 else time.perf_counter
+    for index in given.sizes.split(","):
+        rows.append(measured(*SIZES[int(index)], given.repeats, clock))
+        for key, value in rows[-1].items():
+            print(f"{key:36} {value}")
+        print(flush=True)
+        (HERE / "results" / "training.json").write_text(json.dumps(result, indent=2) + "\n")
 
 
 if __name__ == "__main__":

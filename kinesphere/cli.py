@@ -27,7 +27,7 @@ from kinesphere.models import Generator
 from kinesphere.sinks import SINKS, VideoFile, Window
 from kinesphere.sources import SOURCES, Camera, Pictures, Video, list_cameras
 from kinesphere.studio import films, sheets
-from kinesphere.train import recipe, report
+from kinesphere.train import diary, recipe, stopping
 from kinesphere.train.datasets import open_set
 from kinesphere.train.gathering import LABELLING
 from kinesphere.train.importing import import_set
@@ -255,7 +255,9 @@ def train(
     out: Annotated[Path, typer.Option(help="The folder of the run.")] = Path("run"),
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
     start: Annotated[str | None, typer.Option("--from", help="Start from this checkpoint instead of afresh.")] = None,
-    size: Annotated[int | None, typer.Option(help="Pixels, a power of two; default: as the training set has.")] = None,
+    size: Annotated[
+        int | None, typer.Option(help="Pixels, a power of two; default: as the set has, or chosen.")
+    ] = None,
     kimg: Annotated[float | None, typer.Option(help="Thousands of pictures to show.")] = None,
     batch: Annotated[int | None, typer.Option(help="Pictures in a step, all processes together.")] = None,
     gamma: Annotated[float | None, typer.Option(help="Weight of R1: more is steadier and blander.")] = None,
@@ -271,13 +273,16 @@ def train(
     nodes: Annotated[int, typer.Option(min=1, help="Machines.")] = 1,
 ) -> None:
     """Train a model on one's own pictures. Ctrl-C keeps everything; --resume goes on."""
+    if find_spec("lightning_fabric") is None:
+        raise KinesphereError("training needs Lightning Fabric: .venv/bin/python -m pip install -e '.[train]'")
     from kinesphere.train import launch
 
     named = dict(kimg=kimg, batch=batch, gamma=gamma, mirror=mirror, augment=augment, precision=precision, seed=seed)
     asked = {k: v for k, v in named.items() if v is not None} | recipe.parse(also or [])
-    fabric = launch.processes(device, devices, nodes)
-    run = launch.run(data, out, fabric, resume, start, size, **asked)
-    _follow(run, fabric.is_global_zero)
+    with _interruptible("left at once: the last state is kept, and --resume goes on"):
+        fabric = launch.processes(device, devices, nodes)
+        run = launch.run(data, out, fabric, resume, start, size, **asked)
+        _follow(run, fabric.is_global_zero)
 
 
 @app.command(epilog="Example: kinesphere metrics model.safetensors pictures.zip --metrics swd,kid,pr")
@@ -449,12 +454,12 @@ def _progress(what: str, total: int) -> Iterator[Callable[..., None]]:
 
 
 @contextmanager
-def _interruptible() -> Iterator[None]:
+def _interruptible(words: str = "stopped: what was made so far is kept") -> Iterator[None]:
     """Ctrl-C ends with what is there so far, whole, and exit code 130."""
     try:
         yield
     except KeyboardInterrupt:
-        errors.print("\nstopped: what was made so far is kept")
+        errors.print(f"\n{words}")
         raise typer.Exit(130) from None
 
 
@@ -466,12 +471,11 @@ def _follow(run: Any, chief: bool) -> None:
         for note in run.about["notes"]:
             console.print(note)
         console.print(f"look at {run.folder / 'index.html'}; Ctrl-C ends in good order")
-    for entry in run.go():
+    for entry in run.go(live=console.is_terminal):
         if chief:
-            console.print(report.live_line(entry, run.recipe.kimg), end="\r" if console.is_terminal else "\n")
+            console.print(diary.live_line(entry, run.recipe.kimg), end="\r" if console.is_terminal else "\n")
     if chief:
-        said = f"stopped ({run.stopping}): go on with --resume" if run.stopping else "finished"
-        console.print(f"\n{said}; play it with: kinesphere play --model {run.folder}")
+        console.print(f"\n{run.farewell()}")
     if run.stopping:
         raise typer.Exit(130)
 
@@ -498,6 +502,8 @@ def main() -> None:
     """Exit code 0: done; 1: something the player can mend, said in words; 2: the command line is wrong; 130: Ctrl-C."""
     try:
         app()
+    except stopping.Elsewhere:  # another process has said it
+        sys.exit(1)
     except KinesphereError as error:
         errors.print(f"kinesphere: {error}", style="red")
         sys.exit(1)

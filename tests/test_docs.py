@@ -1,6 +1,7 @@
 """What exists is documented, and what the docs say can be typed."""
 
 import re
+from dataclasses import MISSING, Field, fields
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,11 @@ from kinesphere.models import FAMILIES
 from kinesphere.routes import CURVES
 from kinesphere.sinks import SINKS
 from kinesphere.sources import SOURCES
+from kinesphere.train import metrics, recipe
+from kinesphere.train.augment import SETS
+from kinesphere.train.gathering import LABELLING
+from kinesphere.train.portraits import FACTORS
+from kinesphere.train.squares import FITS
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -30,6 +36,13 @@ NAMES = {
     "patches": patch.builtin_names(),
     "models": checkpoints.BUILTIN,
     "verbs": VERBS,
+    "augmentation sets": SETS,
+    "metrics": metrics.METRICS,
+    "networks of metrics": metrics.FEATURES,
+    "families to train": recipe.FAMILIES,
+    "fits": FITS,
+    "labels": LABELLING,
+    "factors": FACTORS,
 }
 
 
@@ -42,6 +55,36 @@ def test_every_name_is_documented(kind, name):
 
 def test_every_family_is_documented():
     assert all(family.lower() in TEXT.lower() for family in FAMILIES)
+
+
+def said(field: Field) -> str:
+    """The default of a field as the table of docs/training.md has it; "" where it has none."""
+    if field.default in (MISSING, ()):
+        return ""
+    if isinstance(field.default, tuple):
+        return ", ".join(f"{number:g}" for number in field.default)
+    words = {None: "none", True: "yes", False: "no"}
+    plain = isinstance(field.default, bool) or field.default is None
+    return words[field.default] if plain else str(field.default).removesuffix(".0")
+
+
+@pytest.mark.parametrize("field", fields(recipe.Recipe), ids=lambda field: field.name)
+def test_every_number_of_a_recipe_is_in_the_table_with_its_default(field):
+    row = re.search(rf"^\| `{field.name}` \|(.*?)\|", (ROOT / "docs" / "training.md").read_text(), re.M)
+    assert row and row[1].strip() == said(field)
+
+
+@pytest.mark.parametrize("factor", FACTORS.values(), ids=lambda factor: factor.name)
+def test_every_factor_is_in_the_table_with_its_values(factor):
+    row = re.search(rf"^\| `{factor.name}` \|(.*?)\|(.*?)\|", (ROOT / "docs" / "datasets.md").read_text(), re.M)
+    assert row and factor.meaning in row[2] and ("⇄" in row[2]) == (factor.mirror == "negate")
+    values = row[1].replace("−", "-").strip()
+    if factor.kind == "class":
+        shares = zip(factor.classes, factor.shares, strict=True)
+        assert values == ", ".join(f"{name} {share * 100:.0f} %" for name, share in shares)
+    else:
+        spread = f", normal, σ {factor.std:g}" if factor.std else ""
+        assert values == f"{factor.low:g} to {factor.high:g}{spread}"
 
 
 def commands():

@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
-MAKES = {"01_hello": "hello.png", "02_between": "between.png", "03_film": "lamp.mp4", "04_own_feature": None}
+MAKES = {
+    "01_hello": "hello.png",
+    "02_between": "between.png",
+    "03_film": "lamp.mp4",
+    "04_own_feature": None,
+    "05_train": "trained.png",
+    "06_portraits": "portraits.png",
+}
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda p: p.stem)

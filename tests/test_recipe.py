@@ -34,9 +34,9 @@ def test_what_is_asked_for_holds():
     assert recipe.ada_target is None
 
 
-def test_small_sets_are_augmented_and_endless_ones_are_not():
+def test_small_sets_are_augmented_and_large_ones_are_not():
     assert plan(64, 3, 0, 300, "cpu")[0].augment == "bgc"
-    assert plan(64, 3, 0, 300, "cpu", endless=True)[0].augment == "none"
+    assert plan(64, 3, 0, 200_000, "cpu")[0].augment == "none"
 
 
 def test_stylegan3_r_starts_blurred_unless_it_is_transferred():
@@ -65,10 +65,18 @@ def test_a_recipe_survives_json():
 
 
 def test_numbers_from_the_command_line():
-    said = parse(["lr_G=0.002", "channels=64,64,32,16", "betas=0,0.9", "noise=no", "r1_every=8", "ada_target=none"])
+    said = parse(
+        ["kimg=0.5", "lr_G=0.002", "channels=64,64,32,16", "betas=0,0.9", "noise=no", "r1_every=8", "ada_target=none"]
+    )
     assert said == {
-        "lr_G": 0.002, "channels": (64, 64, 32, 16), "betas": (0.0, 0.9), "noise": False, "r1_every": 8, "ada_target": None,
-    }  # fmt: skip
+        "kimg": 0.5,
+        "lr_G": 0.002,
+        "channels": (64, 64, 32, 16),
+        "betas": (0.0, 0.9),
+        "noise": False,
+        "r1_every": 8,
+        "ada_target": None,
+    }
 
 
 @pytest.mark.parametrize(
@@ -92,5 +100,11 @@ def test_everything_wrong_is_named_at_once():
         plan(64, 3, 0, 300, "cpu", channels=(64, 32))
     with pytest.raises(KinesphereError, match="power of two"):
         plan(48, 3, 0, 300, "cpu", channels=(1,))
+    with pytest.raises(KinesphereError, match="augment 'cutmix'.*bgc"):
+        plan(64, 3, 0, 300, "cpu", augment="cutmix")
+    with pytest.raises(KinesphereError, match="metric 'is'.*swd"):
+        plan(64, 3, 0, 300, "cpu", metric="is")
+    with pytest.raises(KinesphereError, match="precision 'bf16'.*stylegan3-t"):
+        plan(64, 3, 0, 300, "cpu", family="stylegan3-t", precision="bf16")
     with pytest.raises(KinesphereError, match="family 'biggan'.*stylegan3-r"):
         plan(64, 3, 0, 300, "cpu", family="biggan")

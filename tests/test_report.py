@@ -1,10 +1,9 @@
-"""What a run tells: a log that survives a crash, a line that stays in place, a page that opens anywhere."""
+"""The page of a run: where it is, what it looks like, and nothing from anywhere else."""
 
 import base64
 import io
 import json
 import math
-import os
 import re
 import time
 from html.parser import HTMLParser
@@ -13,24 +12,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image
 
-from kinesphere.train.report import (
-    Axis,
-    Log,
-    best_snapshot,
-    binned,
-    duration,
-    live_line,
-    number,
-    read_log,
-    series,
-    smoothed,
-    write_page,
-)
+from kinesphere.train.diary import Log
+from kinesphere.train.report import write_page
 from kinesphere.types import KinesphereError
 
 EVIL = '<script>alert("pwned")</script>'
@@ -71,11 +56,16 @@ def run(tmp_path: Path) -> Path:
     swd = {20: 30.0, 40: 14.0, 60: 8.0, 80: 9.0, 100: 11.0}
     with Log(run / "log.jsonl") as log:
         for step in range(1, 101):
-            log.append(entry(step, **({"swd_16": swd[step], "swd_32": swd[step] + 2} if step in swd else {})))
+            log.append(
+                entry(
+                    step, **({"swd16": swd[step] + 2, "swd32": swd[step] - 2, "swd": swd[step]} if step in swd else {})
+                )
+            )
     for kimg in (0, 5, 10, 15, 20, 25):
         picture(run / "samples" / f"{kimg:06d}.jpg", (64, 48), kimg)
         (run / "snapshots" / f"{kimg:06d}.safetensors").write_bytes(b"")
     picture(run / "samples" / "reals.jpg", (64, 64), 99)
+    (run / "best.json").write_text('{"snapshot": "000015.safetensors", "metric": "swd", "score": 8.0}')
     return run
 
 
@@ -122,182 +112,6 @@ def page(run: Path) -> Page:
     return Page(write_page(run))
 
 
-# The log
-
-
-def test_the_log_gives_back_what_was_written(tmp_path: Path) -> None:
-    with Log(tmp_path / "run" / "log.jsonl") as log:
-        log.append(entry(1))
-        log.append({"step": 2, "loss_G": torch.tensor(0.5), "r1": np.float32(0.25), "name": "ö"})
-    assert read_log(tmp_path / "run" / "log.jsonl") == [entry(1), {"step": 2, "loss_G": 0.5, "r1": 0.25, "name": "ö"}]
-
-
-def test_each_line_is_on_disk_before_the_next_step(tmp_path: Path) -> None:
-    with Log(tmp_path / "log.jsonl") as log:
-        log.append(entry(1))
-        assert read_log(tmp_path / "log.jsonl") == [entry(1)]
-
-
-def test_a_log_can_be_read_by_a_strict_reader(tmp_path: Path) -> None:
-    with Log(tmp_path / "log.jsonl") as log:
-        log.append({"step": 1, "loss_G": math.nan, "loss_D": torch.tensor(math.inf), "r1": np.float64("-inf")})
-
-    def refuse(constant: str) -> None:
-        raise AssertionError(f"{constant} is not JSON")
-
-    line = (tmp_path / "log.jsonl").read_text()
-    assert json.loads(line, parse_constant=refuse) == {"step": 1, "loss_G": None, "loss_D": None, "r1": None}
-
-
-def test_a_missing_log_is_empty(tmp_path: Path) -> None:
-    assert read_log(tmp_path / "log.jsonl") == []
-
-
-@pytest.mark.parametrize("cut", [b'{"step": 3, "ki', b"\xff\xfe", b"[1, 2]", b"[" * 100_000, b"null"])
-def test_a_line_that_is_no_entry_is_skipped(tmp_path: Path, cut: bytes) -> None:
-    (tmp_path / "log.jsonl").write_bytes(b'{"step": 1}\n\n{"step": 2}\n' + cut)
-    assert [e["step"] for e in read_log(tmp_path / "log.jsonl")] == [1, 2]
-
-
-def test_going_on_after_a_crash_does_not_glue_a_line_to_half_a_line(tmp_path: Path) -> None:
-    path = tmp_path / "log.jsonl"
-    path.write_bytes(b'{"step": 1}\n{"step": 2, "lo')
-    with Log(path) as log:
-        log.append({"step": 2})
-    assert path.read_bytes() == b'{"step": 1}\n{"step": 2}\n'
-
-
-def test_a_whole_last_line_without_its_end_stays(tmp_path: Path) -> None:
-    path = tmp_path / "log.jsonl"
-    path.write_bytes(b'{"step": 1}\n{"step": 2}')
-    with Log(path) as log:
-        log.append({"step": 3})
-    assert [e["step"] for e in read_log(path)] == [1, 2, 3]
-
-
-def test_resuming_drops_the_steps_that_will_be_run_again(tmp_path: Path) -> None:
-    path = tmp_path / "log.jsonl"
-    with Log(path) as log:
-        for step in range(10):
-            log.append({"step": step, "try": 1})
-    with Log(path, step=6) as log:
-        log.append({"step": 7, "try": 2})
-    assert [(e["step"], e["try"]) for e in read_log(path)] == [(s, 1) for s in range(7)] + [(7, 2)]
-
-
-def test_a_log_is_never_half_rewritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "log.jsonl"
-    path.write_text('{"step": 1}\n{"step": 2}\n')
-
-    def full(fd: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(KinesphereError, match="log.jsonl.*No space left on device"):
-        Log(path, step=1)
-    assert [p.name for p in tmp_path.iterdir()] == ["log.jsonl"]
-    assert path.read_text() == '{"step": 1}\n{"step": 2}\n'
-
-
-# The progress line
-
-
-def test_the_line_says_where_the_run_is() -> None:
-    said = {
-        "kimg": 42.1,
-        "img_per_s": 63.2,
-        "time_left_s": 2460,
-        "loss_G": 0.91,
-        "loss_D": 0.62,
-        "r_t": 0.41,
-        "ada_p": 0.12,
-    }
-    assert " ".join(live_line(said, 200).split()) == (
-        "42.1 kimg of 200 | 63.2 img/s | 41 min left | G 0.91 D 0.62 | r_t 0.41 p 0.12"
-    )
-
-
-def test_the_line_leaves_out_what_is_not_known() -> None:
-    assert live_line({"kimg": 1.0, "loss_G": 0.5, "loss_D": None}, 25000) == "    1.0 kimg of 25000 | G  0.50"
-
-
-@given(
-    st.fixed_dictionaries(
-        {
-            "kimg": st.floats(0, 200),
-            "img_per_s": st.floats(0.01, 9e3),
-            "time_left_s": st.floats(0, 90 * 86400),
-            "loss_G": st.floats(-1e9, 1e9) | st.just(math.nan),
-            "loss_D": st.floats(0, 1e5) | st.just(math.inf),
-            "r_t": st.floats(-1, 1),
-            "ada_p": st.floats(0, 1),
-        }
-    )
-)
-def test_the_line_never_changes_its_width(said: dict[str, float]) -> None:
-    assert len(live_line(said, 200)) == len(live_line(entry(1), 200))
-
-
-@pytest.mark.parametrize(
-    ("seconds", "said"),
-    [(0, "0 s"), (35.2, "35 s"), (2460, "41 min"), (7500, "2 h 05 min"), (90 * 3600, "3 d 18 h"), (math.nan, "?")],
-)
-def test_times_are_read_at_a_glance(seconds: float, said: str) -> None:
-    assert duration(seconds) == said
-
-
-@pytest.mark.parametrize(
-    ("value", "said"), [(0.03124, "0.0312"), (62.71, "62.7"), (1240.4, "1,240"), (3.1e-6, "3.1e-6"), (2.5e8, "2.50e8")]
-)
-def test_numbers_are_read_at_a_glance(value: float, said: str) -> None:
-    assert number(value) == said
-
-
-# Curves
-
-
-def test_null_is_a_gap_and_an_absent_key_is_none() -> None:
-    x, y = series([{"kimg": 1, "a": 1}, {"kimg": 2, "a": None}, {"kimg": 3}, {"kimg": 4, "a": math.inf}, {"a": 5}], "a")
-    assert x.tolist() == [1, 2, 4]
-    np.testing.assert_array_equal(y, [1, math.nan, math.nan])
-
-
-@given(st.lists(st.floats(-100, 100) | st.just(math.nan), min_size=1, max_size=200), st.integers(1, 50))
-def test_bins_say_what_numpy_says(values: list[float], most: int) -> None:
-    y = np.array(values)
-    size = -(-len(y) // most)
-    parts = [part[np.isfinite(part)] for part in np.split(y, range(size, len(y), size))]
-    _, mean, low, high = binned(np.arange(len(y), dtype=float), y, most)
-    assert len(mean) == len(parts) <= most
-    for got, of in ((mean, np.mean), (low, np.min), (high, np.max)):
-        np.testing.assert_allclose(got, [of(part) if len(part) else math.nan for part in parts], atol=1e-9)
-
-
-def test_smoothing_halves_a_weight_in_its_half_life_and_steps_over_gaps() -> None:
-    y = np.random.RandomState(0).randn(40)
-    got = smoothed(np.insert(y, 10, math.nan), 3)
-    assert math.isnan(got[10])
-    weights = 0.5 ** (np.arange(40)[::-1] / 3)
-    np.testing.assert_allclose(got[-1], np.average(y, weights=weights))
-    np.testing.assert_allclose(smoothed(np.full(5, 2.0), 3), 2.0)
-
-
-@given(st.floats(-1e6, 1e6), st.floats(1e-5, 1e6))
-def test_ticks_are_round_and_inside(low: float, span: float) -> None:
-    ticks = Axis(low, low + span).ticks()
-    assert 2 <= len(ticks) <= 7
-    assert all(low - span * 1e-6 <= tick <= low + span * (1 + 1e-6) for tick in ticks)
-    step = ticks[1] - ticks[0]
-    assert f"{step:.0e}"[0] in "125"
-
-
-@given(st.floats(1e-6, 1e3), st.floats(1.1, 1e6))
-def test_ticks_of_a_log_axis_are_round_and_inside(low: float, ratio: float) -> None:
-    ticks = Axis(low, low * ratio, log=True).ticks()
-    assert 2 <= len(ticks) <= 9
-    assert all(low * (1 - 1e-6) <= tick <= low * ratio * (1 + 1e-6) for tick in ticks)
-
-
 # The page
 
 
@@ -308,34 +122,19 @@ def test_the_page_says_where_the_run_is(run: Path) -> None:
 
 
 def test_the_page_names_the_best_snapshot_and_how_to_play_it(run: Path) -> None:
-    best = run / "snapshots" / "000015.safetensors"
     text = page(run).text
-    assert "Best snapshot: 15 kimg, swd 9" in text
-    assert f"kinesphere play --model {best}" in text
-    assert best_snapshot(run) == best
+    assert "Best snapshot: 15 kimg, swd 8" in text
+    assert f"kinesphere play --model {run}" in text
 
 
-def test_the_best_is_among_the_snapshots_that_are_left(run: Path) -> None:
-    (run / "snapshots" / "000015.safetensors").unlink()
-    assert best_snapshot(run) == run / "snapshots" / "000020.safetensors"
-
-
-def test_without_a_metric_the_newest_snapshot_is_played(run: Path) -> None:
-    (run / "log.jsonl").unlink()
-    assert best_snapshot(run) == run / "snapshots" / "000025.safetensors"
+def test_without_a_metric_the_newest_snapshot_is_named(run: Path) -> None:
+    (run / "best.json").unlink()
     assert "Newest snapshot: 25 kimg" in page(run).text
-
-
-def test_a_metric_that_should_be_high_is_best_where_it_is_highest(run: Path) -> None:
-    (run / "log.jsonl").write_text(
-        "".join(json.dumps({"kimg": k, "recall": k * (30 - k)}) + "\n" for k in (5, 10, 15, 20))
-    )
-    assert best_snapshot(run) == run / "snapshots" / "000015.safetensors"
 
 
 def test_the_curves_are_the_log(run: Path) -> None:
     drawn = page(run)
-    for line, shift in zip(drawn.points("SWD"), (0, 2), strict=True):
+    for line, shift in zip(drawn.points("SWD"), (0, 2, -2), strict=True):
         np.testing.assert_allclose(line[:, 0], [5, 10, 15, 20, 25], atol=0.01)
         np.testing.assert_allclose(line[:, 1], np.array([30, 14, 8, 9, 11]) + shift, rtol=1e-3)
     real, fake = drawn.points("Logits")
@@ -472,3 +271,39 @@ def test_a_very_long_log_is_drawn_quickly_with_every_metric(run: Path) -> None:
     np.testing.assert_allclose(drawn.points("FID")[0][:, 0], np.arange(1000, 100_000, 10_007) / 4, atol=15)
     assert "24999.8 of 50" in drawn.text
     assert 300 <= len(drawn.points("Logits")[0]) <= 600
+
+
+def test_all_that_a_metric_says_is_in_one_chart(run: Path) -> None:
+    lines = [{"kimg": k, "swd": 3.0, "swd16": 2.0, "swd128": 4.0, "fid_filterbank": 9.0, "swdish": 1.0} for k in (1, 2)]
+    (run / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    blocks = page(run).source.split('<figure class="chart"')[1:]
+    legends = {
+        re.search("<h2>(.*?)</h2>", block)[1]: re.findall(r"</i>([^<]*) <b>", block)  # type: ignore[index]
+        for block in blocks
+    }
+    assert legends == {"FID": ["filterbank"], "SWD": ["mean", "16 px", "128 px"], "swdish": ["swdish"]}
+    assert "lower is better" in blocks[0] and "lower is better" in blocks[1]
+
+
+def test_a_run_without_augmentation_draws_no_p_and_no_target(run: Path) -> None:
+    about = json.loads((run / "run.json").read_text())
+    assert len(page(run).points("Overfitting")) == 2
+    assert ">target<" in page(run).source
+    (run / "run.json").write_text(json.dumps(about | {"recipe": {"augment": "none", "ada_target": 0.6}}))
+    assert len(page(run).points("Overfitting")) == 1
+    assert ">target<" not in page(run).source
+
+
+def test_the_whole_recipe_is_asked_before_the_choices(run: Path) -> None:
+    about = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps(about | {"recipe": {"kimg": 100.0}}))
+    assert "25.0 of 100" in page(run).text
+
+
+def test_the_page_says_from_where_and_on_what_a_run_went_on(run: Path) -> None:
+    about = json.loads((run / "run.json").read_text())
+    sessions = [{"kimg": 0.0}, {"kimg": 12.5, "started": "2026-01-02T03:04:05+00:00", "device": "a <big> card"}]
+    (run / "run.json").write_text(json.dumps(about | {"sessions": sessions, "notes": ["W is kept"]}))
+    text = page(run).text
+    for said in ("at 12.5 kimg", "a <big> card", "W is kept"):
+        assert said in text

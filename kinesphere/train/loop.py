@@ -294,9 +294,8 @@ class Training:
             for key, parameter in model.named_parameters():
                 for what in ("step", "exp_avg", "exp_avg_sq"):
                     if (value := tensors.get(f"{name}.{key}.{what}")) is not None:
-                        like = value if what == "step" else value.to(parameter).contiguous(
-                            memory_format=torch.channels_last if value.ndim == 4 else torch.contiguous_format
-                        )  # fmt: skip
+                        form = torch.channels_last if value.ndim == 4 else torch.contiguous_format
+                        like = value.to(parameter.device).contiguous(memory_format=form)
                         optimiser.state[parameter][what] = like
         self.path_mean = tensors["path_mean"].to(self.fabric.device)
         self.signs.zero_()

@@ -8,7 +8,7 @@ in OKLab.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -1153,6 +1153,35 @@ class Painter:
         c.drawPaint(glaze)
 
 
+def landmarks(f: Factors) -> dict[str, Point]:
+    """Where the painter puts "left eye", "right eye" (of the picture), "nose" (its tip) and "mouth", in hundredths from the top left.
+
+    An eye is the middle of its opening, wherever the pupil looks; the mouth is the middle of its seam.
+    """
+    head = Head(f)
+    places = {}
+    for name, s in (("left eye", -1), ("right eye", 1)):
+        size = 0.97 + 0.27 * f["eye_size"]
+        up, down = size * (0.9 + 3.8 * f["eye_open"]), size * (1.2 + 1.5 * f["eye_open"] - 0.5 * max(f["smile"], 0))
+        places[name] = head.at(s * (0.43 + 0.075 * f["eye_spacing"]), -1.5 + 0.4 * (down - up))
+    x, y = head.at(0, 7.2 + 2.6 * f["nose_length"])
+    places["nose"] = (x + 5.5 * head.sin, y)
+    smile, gap = f["smile"], 5.6 * smoothstep(0.35, 1, f["mouth_open"])
+    bend = 0.1 + (0.95 * smile if smile > 0 else (0.75 - 0.06 * gap) * smile)
+    x, y = head.at(0, 16.6 + 0.9 * bend + 0.08 * gap)
+    places["mouth"] = (x + 2.2 * head.sin, y)
+    return {name: _posed(f, place) for name, place in places.items()}
+
+
+def _posed(f: Factors, place: Point) -> Point:
+    """From the head's units, untilted, to hundredths of the picture: what `paint` and `posed` do to the canvas."""
+    t = math.radians(f["tilt"])
+    x, y = place[0], place[1] - 26
+    x, y = x * math.cos(t) - y * math.sin(t), x * math.sin(t) + y * math.cos(t) + 26
+    zoom = ZOOM * f["scale"]
+    return 50 + 100 * f["shift_x"] + zoom * x, 52 + 100 * f["shift_y"] + zoom * y
+
+
 @lru_cache(maxsize=8)
 def paper(side: int) -> np.ndarray:
     """Tooth of the paper [side, side, 1], of mean 0: fine grain and, below it, soft fibres."""
@@ -1172,8 +1201,11 @@ def grained(picture: np.ndarray, f: Factors) -> np.ndarray:
     return np.minimum(np.maximum(picture + amount * rolled + np.float32(0.5), 0), 255).astype(np.uint8)
 
 
-def paint(f: Factors, size: int) -> np.ndarray:
-    """[size, size, 3] uint8. Small pictures are painted twice as large and averaged."""
+def paint(f: Factors, size: int, painter: Callable[[skia.Canvas, Factors], Painter] = Painter) -> np.ndarray:
+    """[size, size, 3] uint8. Small pictures are painted twice as large and averaged.
+
+    Another `painter` may leave things out or put them elsewhere (see `damage.Careless`).
+    """
     over = 2 if size < 48 else 1
     side = over * size
     pixels = np.zeros((side, side, 4), np.uint8)
@@ -1181,7 +1213,7 @@ def paint(f: Factors, size: int) -> np.ndarray:
     surface = skia.Surface.MakeRasterDirect(info, pixels)
     canvas = surface.getCanvas()
     canvas.scale(side / 100, side / 100)
-    Painter(canvas, f).paint()
+    painter(canvas, f).paint()
     del canvas, surface
     rgb = pixels[:, :, :3]
     if over == 2:

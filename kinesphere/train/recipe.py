@@ -9,6 +9,8 @@ from typing import Any
 from torch import nn
 
 from kinesphere.models import Discriminator, Generator, StyleGAN2, StyleGAN3
+from kinesphere.train.augment import SETS
+from kinesphere.train.metrics import METRICS
 from kinesphere.types import KinesphereError, check_all
 
 FAMILIES = ("stylegan2", "stylegan3-t", "stylegan3-r")
@@ -32,7 +34,7 @@ class Recipe:
     noise: bool = True  # StyleGAN2's noise inputs
     conv_clamp: float | None = 256.0
     # the run
-    kimg: float = 25000
+    kimg: float = 25000.0
     batch: int = 32  # pictures in a step, all processes together
     at_once: int | None = None  # pictures that a process computes at once, where its share does not fit into memory
     seed: int = 0
@@ -87,7 +89,16 @@ class Recipe:
             lambda: check("augment_p", 0 <= self.augment_p <= 1, "a probability from 0 to 1"),
             lambda: check("r1_every", self.r1_every >= 1, "1 or more steps"),
             lambda: check("precision", self.precision in ("fp32", "bf16", "fp16"), "fp32, bf16 or fp16"),
+            lambda: check("augment", self.augment in ("none", *SETS), f"none, or one of {', '.join(SETS)}"),
+            lambda: check("metric", self.metric in ("none", *METRICS), f"none, or one of {', '.join(METRICS)}"),
+            lambda: check("ada_every", self.ada_every >= 1, "1 or more steps"),
+            lambda: check("path_length_every", self.path_length_every >= 1, "1 or more steps"),
+            lambda: check("log_kimg", self.log_kimg > 0, "more than 0"),
+            lambda: check("samples_kimg", self.samples_kimg > 0, "more than 0"),
             lambda: check("snapshot_kimg", self.snapshot_kimg > 0, "more than 0"),
+            lambda: check(
+                "precision", self.precision == "fp32" or family == "stylegan2", f"fp32: {family} has no half precision"
+            ),
             lambda: check(
                 "channels",
                 family != "stylegan2" or len(self.channels) == r.bit_length() - 2,
@@ -182,14 +193,13 @@ def plan(
     count: int,
     device: str,
     processes: int = 1,
-    endless: bool = False,
     start: Generator | None = None,
     **asked: Any,
 ) -> tuple[Recipe, dict[str, Choice]]:
     """A recipe for `count` pictures of `resolution` px on this `device` ("cpu", "cuda", ...), and the reason of every choice.
 
     The formulas for batch, gamma and the average are the "auto" configuration of Karras et al. 2020 (ADA), tuned there from 128 to
-    1024 px. `asked`: fields of `Recipe` that are not to be chosen. `endless`: the pictures never run out, as drawn ones do.
+    1024 px. `asked`: fields of `Recipe` that are not to be chosen.
     `start`: the generator to go on from, whose sizes hold.
     """
     p = Plan(asked)
@@ -207,6 +217,8 @@ def plan(
     p.choose("z_dim", 128 if cpu else 512, "as many as W has")
     p.choose("w_dim", 128 if cpu else 512, why)
     p.choose("mapping_layers", 4 if cpu else 2, "few are steadier on small sets (ADA, appendix C)")
+    if cpu and not three:
+        p.choose("conv_clamp", None, "only half precision on a GPU needs it")
     if not three:
         p.choose(
             "noise",
@@ -223,11 +235,11 @@ def plan(
     )
     gamma = 0.0002 * resolution**2 / max(batch, 1)
     if cpu:
-        gamma *= 6
+        gamma *= 16
     p.choose(
         "gamma",
         gamma,
-        f"0.0002 x {resolution}^2 / {batch}" + (", times 6: short runs need a steadier D" if cpu else ""),
+        f"0.0002 x {resolution}^2 / {batch}" + (", times 16: short runs need a steadier D" if cpu else ""),
     )
     lr = 0.002 if resolution >= 1024 or three else 0.0025
     p.choose("lr_G", 0.0025 if three else lr, "as published")
@@ -249,9 +261,7 @@ def plan(
         )
         p.choose("blur_kimg", batch * 200 / 32, "batch x 200 / 32")
 
-    if endless:
-        p.choose("augment", "none", "the pictures never run out, so D cannot learn them by heart")
-    elif count > 100_000:
+    if count > 100_000:
         p.choose("augment", "none", f"{count} pictures are enough")
     else:
         p.choose("augment", "bgc", f"{count} pictures could be learnt by heart")
