@@ -6,7 +6,7 @@ from PIL import Image
 from kinesphere import checkpoints, latent
 from kinesphere.studio import sheets
 
-G = checkpoints.load("abstract").G_ema
+G = checkpoints.load("portraits").G_ema
 with torch.inference_mode():
     a, b = sheets.seeds_to_ws(G, [1, 2]).split(1)
     between = latent.lerp(a, b, 0.5)

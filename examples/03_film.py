@@ -20,4 +20,4 @@ patch = Patch(
     ),
     sinks={"film": VideoFile("lamp.mp4")},
 )
-render(Engine(patch, checkpoints.load("abstract")), frames=20, fps=Fraction(10))
+render(Engine(patch, checkpoints.load("portraits")), frames=20, fps=Fraction(10))

@@ -35,5 +35,5 @@ patch = Patch(
     latent=Latent(seed=3, psi=Route("redness", low=0.0, high=1.5, in_low=0.3, in_high=0.45)),
     sinks={"nowhere": Null()},
 )
-engine = Engine(patch, checkpoints.load("abstract"))
+engine = Engine(patch, checkpoints.load("portraits"))
 render(engine, frames=3, fps=Fraction(1), on_frame=lambda i: print(i, engine.followers["latent.psi"].value))

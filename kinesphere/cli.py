@@ -115,7 +115,7 @@ def render(
 
 @app.command(epilog="Example: kinesphere sample --model ffhq.pkl --seeds 0-7 --psi 0.7 --out pictures")
 def sample(
-    model: Model = "abstract",
+    model: Model = "portraits",
     seeds: Seeds = "0-7",
     psi: Psi = 0.7,
     cutoff: Cutoff = None,
@@ -157,7 +157,7 @@ def sample(
 @app.command(epilog="Example: kinesphere walk --model ffhq.pkl --seeds 3,14,15 --seconds 20 --out walk.mp4")
 def walk(
     out: Annotated[Path, typer.Option(help="The MP4 file to write.")],
-    model: Model = "abstract",
+    model: Model = "portraits",
     seeds: Seeds = "0-5",
     drift: Annotated[
         bool, typer.Option("--drift", help="Wander from the first seed instead of going from seed to seed.")
@@ -467,7 +467,8 @@ def _follow(run: Any, chief: bool) -> None:
     """Train, with one line that tells how it goes."""
     if chief:
         for name, choice in run.about["options"].items():
-            console.print(f"{name} {choice['value']}: {choice['reason']}")
+            value = choice["value"]
+            console.print(f"{name} {f'{value:.4g}' if isinstance(value, float) else value}: {choice['reason']}")
         for note in run.about["notes"]:
             console.print(note)
         console.print(f"look at {run.folder / 'index.html'}; Ctrl-C ends in good order")

@@ -93,7 +93,7 @@ class Patch:
 
     name: str = ""
     about: str = ""  # one sentence for the player
-    model: str = "abstract"  # a built-in name or a path
+    model: str = "portraits"  # a built-in name or a path
     sources: dict[str, Source] = field(default_factory=dict)
     features: dict[str, Feature] = field(default_factory=dict)
     latent: Latent = field(default_factory=Latent)

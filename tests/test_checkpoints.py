@@ -1178,3 +1178,9 @@ def test_nobody_there_is_said_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("platformdirs.user_cache_dir", lambda name: str(tmp_path / name))
     with pytest.raises(BadCheckpoint, match=r"http://127\.0\.0\.1/x\.pkl cannot be downloaded"):
         checkpoints.load("http://127.0.0.1:1/x.pkl")
+
+
+def test_a_saved_checkpoint_is_as_readable_as_any_new_file(tmp_path, tiny_checkpoint):
+    (tmp_path / "other").touch()
+    checkpoints.save(tiny_checkpoint, tmp_path / "saved.safetensors")
+    assert (tmp_path / "saved.safetensors").stat().st_mode == (tmp_path / "other").stat().st_mode

@@ -20,7 +20,7 @@ from kinesphere.train.datasets import open_set
 from kinesphere.train.judge import SIZE, save_judge
 
 INTACT, DAMAGED, HELD_OUT = 8000, 2000, 500  # drawings; as many held out of each kind
-ROUNDS, BATCH, SEED = (800, 700), 64, 0
+ROUNDS, BATCH, SEED = (800, 700, 1000, 500), 64, 0
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -15,9 +15,14 @@ def abstract() -> Checkpoint:
     return _shipped("abstract.safetensors")
 
 
+def portraits() -> Checkpoint:
+    """A small StyleGAN2 trained by `kinesphere train` on drawn portraits, with its discriminator; see builtin/portraits.md."""
+    return _shipped("portraits.safetensors")
+
+
 def _shipped(file: str) -> Checkpoint:
     path = Path(str(resources.files("kinesphere.builtin") / file))
     return native.describe(path).checkpoint("", len(places.mapped(path)))
 
 
-BUILTIN: dict[str, Callable[[], Checkpoint]] = {"abstract": abstract}
+BUILTIN: dict[str, Callable[[], Checkpoint]] = {"portraits": portraits, "abstract": abstract}

@@ -163,7 +163,12 @@ def write(checkpoint: Checkpoint, path: Path, dtype: torch.dtype) -> None:
     unshare(tensors)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
+        unfinished.touch()
+        mode = (
+            unfinished.stat().st_mode
+        )  # what the player's umask says; safetensors would hide the file from all others
         save_file(tensors, unfinished, header(checkpoint))
+        unfinished.chmod(mode)
         os.replace(unfinished, path)
     except (OSError, SafetensorError) as error:
         raise KinesphereError(f"{str(path)!r} cannot be written: {str(error)[:200]}") from None

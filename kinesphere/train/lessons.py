@@ -45,6 +45,7 @@ WEIGHT = {
     "turn": 4, "smile": 4, "tilt": 2, "mouth_open": 2, "skin_tone": 2, "skin_hue": 2, "hair_tone": 2, "hair_hue": 3,
     "hair_length": 2, "age": 2, "background_hue": 2, "lashes": 0.3, "brush": 0.3, "lip_tint": 0.5,
 }  # fmt: skip
+WOBBLY = 3  # rounds before pictures are as an unfinished network paints them
 # From the second round on, when the large things are known, the small ones count more.
 FINE = {
     "smile": 16,
@@ -148,8 +149,10 @@ def hide(seen: Any, own: Any) -> None:
 # Damage that needs no painter -----------------------------------------------------------------------------------------
 
 
-def spoilt(lesson: Lessons, rng: torch.Generator) -> tuple[Tensor, Lessons, Tensor]:
+def spoilt(lesson: Lessons, rng: torch.Generator, wobbly: bool = False) -> tuple[Tensor, Lessons, Tensor]:
     """A batch as a network might paint it: softer, wavier, and some of it patched, smeared or seen double.
+
+    `wobbly` is how an unfinished network paints: crooked, squashed, stained and hazy. A part that is all that is still in place.
 
     Returns float pictures [N, 3, 64, 64] in [-1, 1], the lessons with what is true of them now, and the weight of each part's
     label [N, parts], 0 where nobody could say.
@@ -165,9 +168,9 @@ def spoilt(lesson: Lessons, rng: torch.Generator) -> tuple[Tensor, Lessons, Tens
         lesson.there.clone(),
     )
     sure = torch.ones(n, len(PARTS))
-    x = patched(x, now, rng)
+    x = patched(x, now, rng, wobbly)
     x = doubled(x, now, sure, rng)
-    x = softened(x, rng)
+    x = softened(wobbled(x, rng) if wobbly else x, rng)
     return mirrored(x, now, sure, rng)
 
 
@@ -175,14 +178,16 @@ def uniform(rng: torch.Generator, low: float, high: float, *shape: int) -> Tenso
     return low + (high - low) * torch.rand(*shape, generator=rng)
 
 
-def patched(x: Tensor, now: Lessons, rng: torch.Generator) -> Tensor:
+def patched(x: Tensor, now: Lessons, rng: torch.Generator, wobbly: bool = False) -> Tensor:
     """One soft-edged patch in half of the pictures; `now` is told.
 
     Over a part: something else of this or another picture, a smear, a scramble, or (no damage) the same part of another sitter.
-    Elsewhere (no damage either): a piece of anything.
+    Elsewhere (no damage either): a piece of anything. Where all is `wobbly`, scrambles are milder, the same part is squashed or
+    stretched besides, and neither is damage.
     """
     n = len(x)
-    kind = torch.multinomial(torch.tensor([0.5, 0.12, 0.08, 0.1, 0.1, 0.06, 0.04]), n, True, generator=rng)
+    shares = [0.3, 0.12, 0.08, 0.08, 0.19, 0.19, 0.04] if wobbly else [0.5, 0.12, 0.08, 0.1, 0.1, 0.06, 0.04]
+    kind = torch.multinomial(torch.tensor(shares), n, True, generator=rng)
     NONE, ELSE, OTHER, SMEAR, SCRAMBLE, SAME, AWAY = range(7)
     part = torch.randint(len(PARTS), (n,), generator=rng)
     mark = torch.tensor([LANDMARKS.index(name) for name in PARTS])[part]
@@ -204,6 +209,7 @@ def patched(x: Tensor, now: Lessons, rng: torch.Generator) -> Tensor:
     whence = torch.where((kind == SAME)[:, None], now.places[other, mark], whence)
     unfit = (kind == SAME) & (now.there[other, part] < 0.5)
     kind = torch.where(unfit, NONE, kind)
+    at = torch.arange(SIZE) + 0.5
     i = (kind != NONE).nonzero()[:, 0]  # only where anything happens: this is half of the time
     from_x = x[source[i]]
     smear = (kind[i] == SMEAR).nonzero()[:, 0]
@@ -212,9 +218,12 @@ def patched(x: Tensor, now: Lessons, rng: torch.Generator) -> Tensor:
     )
     by = (whence - centre)[i][:, :, None, None].expand(-1, -1, SIZE, SIZE).clone()
     torn = (kind[i] == SCRAMBLE).nonzero()[:, 0]
-    by[torn] += waved(len(torn), 16, rng) * uniform(rng, 3.0, 5.5, len(torn), 1, 1, 1)
+    by[torn] += waved(len(torn), 16, rng) * uniform(rng, *((1.0, 2.5) if wobbly else (3.0, 5.5)), len(torn), 1, 1, 1)
+    if wobbly:
+        like = (kind[i] == SAME).nonzero()[:, 0]
+        away = torch.stack([*torch.meshgrid(at, at, indexing="xy")]) - centre[i[like], :, None, None]
+        by[like] += away * (1 / uniform(rng, 0.6, 1.3, len(like), 2, 1, 1) - 1)
     pieces = shifted(from_x, by)
-    at = torch.arange(SIZE) + 0.5
     dx, dy = ((at - centre[i, axis, None]) / radii[i, axis, None] for axis in (0, 1))
     far = (dx.square()[:, None, :] + dy.square()[:, :, None]).sqrt()
     mask = ((1.15 - far) * 6).sigmoid()[:, None]
@@ -222,7 +231,7 @@ def patched(x: Tensor, now: Lessons, rng: torch.Generator) -> Tensor:
     own = torch.ones(n, len(PARTS))
     own[rows, part] = ((kind == NONE) | (kind == AWAY)).float()
     hide(now.seen, own)
-    hurt = (kind != NONE) & (kind != AWAY) & (kind != SAME)
+    hurt = (kind != NONE) & (kind != AWAY) & (kind != SAME) & ~((kind == SCRAMBLE) & wobbly)
     now.there[rows, part] *= (~hurt).float()
     # A transplanted part mends what was missing, but not what lies beside it, so that its label stays as it was.
     return x.index_put((i,), torch.lerp(x[i], pieces, mask))
@@ -265,6 +274,21 @@ def doubled(x: Tensor, now: Lessons, sure: Tensor, rng: torch.Generator, share: 
     now.seen *= 1 - over.float()
     i = (a > 0).nonzero()[:, 0]
     return x.index_put((i,), torch.lerp(x[i], x[other[i]], a[i, None, None, None]))
+
+
+def wobbled(x: Tensor, rng: torch.Generator) -> Tensor:
+    """Crooked by up to two pixels, stained, and with a haze of another picture: each in half of the pictures."""
+    n, half = len(x), len(x) // 2
+    i = torch.randperm(n, generator=rng)[:half]
+    x = x.index_put((i,), shifted(x[i], waved(half, 16, rng) * uniform(rng, 0, 1.7, half, 1, 1, 1)))
+    i = torch.randperm(n, generator=rng)[:half]
+    stains = F.interpolate(
+        torch.randn(half, 3, 10, 10, generator=rng), (SIZE, SIZE), mode="bilinear", align_corners=False
+    )
+    x[i] += stains * uniform(rng, 0, 0.2, half, 1, 1, 1)
+    i = torch.randperm(n, generator=rng)[:half]
+    x[i] = torch.lerp(x[i], x[i.roll(1)], uniform(rng, 0, 0.22, half, 1, 1, 1))
+    return x.clamp(-1, 1)
 
 
 def softened(x: Tensor, rng: torch.Generator) -> Tensor:
@@ -331,7 +355,7 @@ def target_maps(places: Tensor) -> Tensor:
 def train_judge(
     intact: Lessons,
     damaged: Lessons,
-    rounds: Sequence[int] = (800, 700),
+    rounds: Sequence[int] = (800, 700, 1000, 500),
     batch: int = 64,
     seed: int = 0,
     lr: float = 3e-3,
@@ -341,7 +365,8 @@ def train_judge(
     """A judge that has seen as many batches as `rounds` say, a third of each painted damaged; the same arguments give the same one.
 
     In each round the learning rate falls from its height to 0 along a cosine (Loshchilov and Hutter 2017). `folder` keeps the state
-    every minute: called again with it, training goes on from there, into further rounds too.
+    every minute: called again with it, training goes on from there, into further rounds too. The first round is for large things,
+    from the second on the small ones count more, and from the fourth on the pictures are wobbly.
     """
     torch.manual_seed(seed)
     judge = Judge()
@@ -358,7 +383,7 @@ def train_judge(
             some.batch(torch.randint(len(some), (n,), generator=rng))
             for some, n in ((intact, batch - third), (damaged, third))
         ]
-        x, lesson, sure = spoilt(_joined(chosen), rng)
+        x, lesson, sure = spoilt(_joined(chosen), rng, step >= sum(rounds[:WOBBLY]))
         if step >= rounds[0]:
             lesson.seen *= fine
         for group in optimiser.param_groups:

@@ -1154,7 +1154,7 @@ class Painter:
 
 
 def landmarks(f: Factors) -> dict[str, Point]:
-    """Where the painter puts "left eye", "right eye" (of the picture), "nose" (its tip) and "mouth", in hundredths from the top left.
+    """Where the painter puts "left eye", "right eye" (of the picture), "nose" (its tip) and "mouth", in hundredths from top left.
 
     An eye is the middle of its opening, wherever the pupil looks; the mouth is the middle of its seam.
     """

@@ -252,9 +252,7 @@ def plan(
     p.choose(
         "ema_kimg", 5.0 if cpu else batch * 10 / 32, "a short run has a short memory" if cpu else "batch x 10 / 32"
     )
-    p.choose(
-        "ema_rampup", None if transfer else 0.05, "the start is good already" if transfer else "forget the random start"
-    )
+    p.choose("ema_rampup", 0.05, "forget the start as quickly as G leaves it")
     if family == "stylegan3-r":
         p.choose(
             "blur", 0.0 if transfer else 10.0, "R collapses early without it, unless it starts from a trained model"
