@@ -123,4 +123,4 @@ def test_the_python_in_the_readme_runs():
     for block in re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S):
         names = {}
         exec(compile(block, "README.md", "exec"), names)
-        assert names["img"].shape == (1, 3, 256, 256)
+        assert names["img"].shape == (1, 3, *[names["G"].img_resolution] * 2)
