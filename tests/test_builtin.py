@@ -54,10 +54,11 @@ def test_as_many_faces_are_whole_as_the_card_says(G, judge, psi):
     assert abs(found - said) < 4 * np.sqrt(max(said * (1 - said), 0.01) / 300)
 
 
-def test_w_knows_where_the_head_is_turned(G, judge):
-    found = understanding.meaning(G, judge, ("turn", "hair_tone"), count=600, seed=60_000)
-    for name, bar in (("turn", 0.4), ("hair_tone", 0.35)):
-        assert found[name]["R2"] > bar > 0.2 + abs(found[name]["chance"])
+@pytest.mark.parametrize("name", ["turn", "hair_tone"])
+def test_w_knows_what_the_card_says_it_knows(G, judge, name):
+    """Fewer pictures make a poorer fit: six tenths of the card's R2 are asked of 600, and far more than chance."""
+    found = understanding.meaning(G, judge, (name,), count=600, seed=60_000)[name]
+    assert found["R2"] > max(CARD["meaning"][name]["R2"] * 0.6, 0.2 + abs(found["chance"]))
 
 
 def test_seeds_are_different_people(G):
