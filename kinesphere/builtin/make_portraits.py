@@ -312,7 +312,7 @@ def page(card: dict[str, Any]) -> str:
         f"# {card['name']}",
         "",
         f"A {m['family']} of {size}, trained from nothing on portraits that kinesphere draws itself. It ships with kinesphere: "
-        f"`kinesphere sample {card['name']}`.",
+        f"`kinesphere sample --model {card['name']}`.",
         "",
         f"![Seeds 0 to {COLUMNS * ROWS - 1} at psi 0.7 and psi 1]({card['name']}.png)",
         "",
