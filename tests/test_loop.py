@@ -175,6 +175,7 @@ for _ in range(5):
 if fabric.is_global_zero:
     curve = {{name: torch.tensor([e[name] for e in told]) for name in told[0] if all(name in e for e in told)}}
     save_file(curve | {{"G_ema": torch.cat([p.flatten() for p in t.G_ema.parameters()])}}, {out!r})
+torch.distributed.destroy_process_group()
 """
 
 

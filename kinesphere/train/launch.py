@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from datetime import timedelta
 from pathlib import Path
@@ -46,9 +47,16 @@ def processes(device: str = "auto", devices: int = 1, nodes: int = 1) -> Fabric:
     strategy = DDPStrategy(timeout=PATIENCE) if many else "auto"
     fabric = Fabric(accelerator=kind, devices=devices, num_nodes=nodes, strategy=strategy)
     fabric.launch()
+    atexit.register(leave)
     if kind == "cpu" and many:
         torch.set_num_threads(state.thread_count(devices))
     return fabric
+
+
+def leave() -> None:
+    """Part from the other processes before Python takes the threads between them apart, which may abort."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def chosen_device(device: str, devices: int) -> str:
