@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import tomlkit
 from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, TypeAdapter, ValidationError
 
+from kinesphere import files
 from kinesphere.features import FEATURES
 from kinesphere.models import BANDS, NOISE_MODES, Generator
 from kinesphere.routes import OneEuro, Route, Spring
@@ -328,7 +329,5 @@ def _kind(registry: Mapping[str, type], station: Any) -> str:
 
 def save(patch: Patch, path: str | Path) -> None:
     """Write a patch; the file is replaced in one step, so that a crash leaves the old one or the new one."""
-    target = Path(path)
-    part = target.with_name(target.name + ".part")
-    part.write_text(dumps(patch), encoding="utf-8")
-    part.replace(target)
+    text = dumps(patch)
+    files.replace(Path(path), lambda unfinished: unfinished.write_text(text, encoding="utf-8"))

@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[1] / "kinesphere"
 
 FLOORS = [
-    {"types", "ops", "startup"},  # ground
+    {"types", "ops", "startup", "files"},  # ground
     {"sources", "features", "routes", "latent", "models", "bends", "sinks"},  # stations
     {"checkpoints", "runtime", "studio"},  # between
     {"patch", "lanes", "engine", "take", "train"},  # instrument

@@ -17,7 +17,7 @@ from lightning_fabric import Fabric
 from PIL import Image
 from torch.testing import assert_close
 
-from kinesphere import checkpoints
+from kinesphere import checkpoints, files
 from kinesphere.train import album, diary, launch, report, state
 from kinesphere.train import run as runs
 from kinesphere.train.datasets import TrainingSet
@@ -177,12 +177,12 @@ def test_a_full_disk_ends_in_words_with_the_run_intact(what, tmp_path, pictures,
     def no_room_in_words(*args, **kwargs):
         raise KinesphereError("it cannot be written: No space left on device")
 
-    replace = state.replace
+    replace = files.replace
     with monkeypatch.context() as full, pytest.raises(KinesphereError, match="No space left on device"):
         for number, _ in enumerate(run.go()):
             if number or what != "snapshot":
                 full.setattr(
-                    state, "replace", lambda path, write: no_room() if path.name == what else replace(path, write)
+                    files, "replace", lambda path, write: no_room() if path.name == what else replace(path, write)
                 )
             if what == "snapshot":
                 full.setattr(album.checkpoints, "save", no_room_in_words)
@@ -195,14 +195,14 @@ def test_a_full_disk_ends_in_words_with_the_run_intact(what, tmp_path, pictures,
 
 
 def test_a_run_goes_on_without_what_is_only_to_be_looked_at(tmp_path, pictures, monkeypatch, caplog):
-    replace = state.replace
+    replace = files.replace
 
     def no_room(path, write):
         if path.suffix == ".jpg":
             raise OSError(28, "No space left on device")
         replace(path, write)
 
-    monkeypatch.setattr(state, "replace", no_room)
+    monkeypatch.setattr(files, "replace", no_room)
     monkeypatch.setattr(report, "write_page", lambda run: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     follow(new(pictures, tmp_path / "run"))
     said = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]

@@ -7,7 +7,6 @@ the very same pictures; `--folder DIR` keeps lessons and state, so that it goes 
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from pathlib import Path
 import torch
 
 from kinesphere.train import lessons, state
+from kinesphere.train.about import commit
 from kinesphere.train.datasets import open_set
 from kinesphere.train.judge import SIZE, save_judge
 
@@ -62,14 +62,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def told(step: int, steps: int, loss: float) -> None:
     if step % 20 == 0 or step == steps:
         print(f"{time.strftime('%H:%M:%S')} {step} of {steps}: loss {loss:.3f}", flush=True)
-
-
-def commit() -> str:
-    """The commit of this working tree, or nothing where there is none."""
-    said = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
-    )
-    return said.stdout.strip()
 
 
 if __name__ == "__main__":

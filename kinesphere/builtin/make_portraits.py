@@ -27,14 +27,13 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
 from kinesphere import checkpoints  # noqa: E402
-from kinesphere.builtin.make_judge import commit  # noqa: E402
 from kinesphere.checkpoints import Card, Checkpoint  # noqa: E402
 from kinesphere.models import Generator  # noqa: E402
 from kinesphere.studio import sheets  # noqa: E402
 from kinesphere.train import diary, metrics, state, understanding  # noqa: E402
+from kinesphere.train.about import commit, read_about  # noqa: E402
 from kinesphere.train.datasets import TrainingSet, open_set  # noqa: E402
 from kinesphere.train.judge import PARTS, Judge, JudgeFeatures, load_judge  # noqa: E402
-from kinesphere.train.run import read_about  # noqa: E402
 from kinesphere.train.understanding import Measured  # noqa: E402
 from kinesphere.types import KinesphereError  # noqa: E402
 

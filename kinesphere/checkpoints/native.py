@@ -7,7 +7,6 @@ Header metadata: {"kinesphere": "1", "card": {...}, "networks": {"G_ema": {"kind
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from kinesphere import files
 from kinesphere.checkpoints.checkpoint import BadCheckpoint, Checkpoint
 from kinesphere.checkpoints.description import Described, Description
 from kinesphere.checkpoints.rules import shown
@@ -161,19 +161,10 @@ def write(checkpoint: Checkpoint, path: Path, dtype: torch.dtype) -> None:
         for key, value in model.state_dict().items()
     }
     unshare(tensors)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        unfinished.touch()
-        mode = (
-            unfinished.stat().st_mode
-        )  # what the player's umask says; safetensors would hide the file from all others
-        save_file(tensors, unfinished, header(checkpoint))
-        unfinished.chmod(mode)
-        os.replace(unfinished, path)
+        files.replace(path, lambda unfinished: save_file(tensors, unfinished, header(checkpoint)))
     except (OSError, SafetensorError) as error:
-        raise KinesphereError(f"{str(path)!r} cannot be written: {str(error)[:200]}") from None
-    finally:
-        unfinished.unlink(missing_ok=True)
+        raise KinesphereError(f"{str(path)!r} cannot be written: {files.reason(error)}") from None
 
 
 def stored(value: Tensor, dtype: torch.dtype) -> Tensor:

@@ -8,16 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from PIL import Image
 
-from kinesphere import checkpoints
+from kinesphere import checkpoints, files
 from kinesphere.checkpoints import Card, Checkpoint
-from kinesphere.latent import seeds_to_z
-from kinesphere.ops import to_pixels
 from kinesphere.studio import sheets
 from kinesphere.train import diary, state
 from kinesphere.train.datasets import TrainingSet
+from kinesphere.train.generated import generated
 from kinesphere.train.loop import Training
 from kinesphere.types import KinesphereError
 
@@ -33,10 +31,8 @@ class Album:
         self, folder: Path, training: Training, data: TrainingSet, source: str, notes: Sequence[str] = ()
     ) -> None:
         self.folder, self.training, self.data = folder, training, data
-        self.source, self.notes = (
-            source,
-            tuple(notes),
-        )  # what the pictures are called; what is to be told with every snapshot
+        self.source = source  # what the pictures are called
+        self.notes = tuple(notes)  # what is to be told with every snapshot
 
     @property
     def name(self) -> str:
@@ -58,26 +54,19 @@ class Album:
         shown = self.data.batch(np.arange(min(self.count, len(self.data))))
         self.save_sheet("reals.jpg", list(shown.transpose(0, 2, 3, 1)))
 
-    @torch.no_grad()
     def pictures(self, seeds: range) -> list[np.ndarray]:
         """[H, W, C] uint8 of these seeds; of a model with classes, each seed its own class in turn."""
-        G = self.training.G_ema
-        found: list[np.ndarray] = []
-        for first in range(seeds.start, seeds.stop, AT_ONCE):
-            some = range(first, min(first + AT_ONCE, seeds.stop))
-            z = seeds_to_z(list(some), G.z_dim).to(G.w_avg)
-            c = torch.eye(G.c_dim, device=z.device)[[s % G.c_dim for s in some]] if G.c_dim else None
-            found.extend(to_pixels(G(z, c)).cpu().numpy())
-        return found
+        batches = generated(self.training.G_ema, seeds, batch=AT_ONCE)
+        return [picture for pictures, _ in batches for picture in pictures.numpy()]
 
     def save_sheet(self, name: str, pictures: Sequence[np.ndarray]) -> None:
         """A JPEG of RGB or grey pictures; of those with alpha, their colours. Raises KinesphereError where there is no room."""
         colours = [np.repeat(p, 3, 2) if p.shape[2] == 1 else p[:, :, :3] for p in pictures]
         sheet = Image.fromarray(sheets.grid(colours, columns=round(len(colours) ** 0.5), gap=0))
         try:
-            state.replace(self.folder / "samples" / name, lambda part: sheet.save(part, "JPEG", quality=92))
+            files.replace(self.folder / "samples" / name, lambda part: sheet.save(part, "JPEG", quality=92))
         except OSError as error:
-            raise KinesphereError(f"the sample sheet {name} cannot be written: {state.reason(error)}") from None
+            raise KinesphereError(f"the sample sheet {name} cannot be written: {files.reason(error)}") from None
 
     # Snapshots --------------------------------------------------------------------------------------------------------
 
@@ -94,7 +83,8 @@ class Album:
         for entry in diary.read_log(self.folder / "log.jsonl"):
             name = f"{round(entry.get('kimg', 0)):06d}.safetensors"
             if (self.folder / "snapshots" / name).exists() and entry.get("kimg", 0) <= self.training.seen / 1000:
-                scores[name] = score(entry) if score(entry) is not None else scores.get(name)
+                found = score(entry)
+                scores[name] = scores.get(name) if found is None else found
         if not scores:
             return
         known = {name: value for name, value in scores.items() if value is not None}

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from kinesphere import files
 from kinesphere.sources.pictures import SUFFIXES
 from kinesphere.train import squares
 from kinesphere.train.stores import Store, Unreadable, store
@@ -161,8 +162,8 @@ class TrainingSet:
 
     def _decode_into(self, place: Path, shape: tuple[int, ...]) -> np.ndarray:
         """Written under a name of its own, then renamed: two processes that start together do not meet."""
-        unfinished = place.with_name(f".{place.name}.{os.getpid()}.part")
-        try:
+
+        def write(unfinished: Path) -> None:
             with unfinished.open("wb") as file:
                 header = {"descr": "|u1", "fortran_order": False, "shape": shape}
                 np.lib.format.write_array_header_1_0(file, header)
@@ -170,9 +171,8 @@ class TrainingSet:
                     file.write(piece.tobytes())
             for stale in place.parent.glob(f"{_literal(self.path.name)}.{self.resolution}px.????????.npy"):
                 stale.unlink(missing_ok=True)
-            os.replace(unfinished, place)
-        finally:
-            unfinished.unlink(missing_ok=True)
+
+        files.replace(place, write)
         return np.load(place, mmap_mode="r")
 
 

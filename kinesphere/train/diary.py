@@ -12,8 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from kinesphere import files
 from kinesphere.checkpoints import places
-from kinesphere.train import state
 from kinesphere.types import KinesphereError
 
 # What the loop says at every tick; whatever else has a number is a metric.
@@ -93,7 +93,7 @@ class Log:
             kept = [line for line in before if _stays(line, step)]
             if before and [*kept, b""] != before:
                 whole = b"".join(line + b"\n" for line in kept)
-                state.replace(path, lambda unfinished: unfinished.write_bytes(whole))
+                files.replace(path, lambda unfinished: unfinished.write_bytes(whole))
             self._file = path.open("a", encoding="utf-8")
 
     def append(self, entry: Mapping[str, Any]) -> None:
@@ -133,7 +133,7 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise KinesphereError(
-            f"{str(path)!r} cannot be written: {state.reason(error)}; make room there, or choose another --out"
+            f"{str(path)!r} cannot be written: {files.reason(error)}; make room there, or choose another --out"
         ) from None
 
 

@@ -6,7 +6,6 @@ It learns from drawings whose factors and whose damage are known (`lessons`), an
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,6 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from kinesphere import files
 from kinesphere.train.portraits import FACTORS, known
 from kinesphere.types import KinesphereError
 
@@ -250,14 +250,10 @@ def save_judge(judge: Judge, path: str | Path) -> None:
         .contiguous()
         for name, value in judge.state_dict().items()
     }
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        save_file(tensors, unfinished, header)
-        os.replace(unfinished, path)
+        files.replace(path, lambda unfinished: save_file(tensors, unfinished, header))
     except (OSError, SafetensorError) as error:
-        raise KinesphereError(f"{str(path)!r} cannot be written: {str(error)[:200]}") from None
-    finally:
-        unfinished.unlink(missing_ok=True)
+        raise KinesphereError(f"{str(path)!r} cannot be written: {files.reason(error)}") from None
 
 
 def read_judge(path: str | Path) -> Judge:

@@ -16,7 +16,7 @@ from kinesphere import checkpoints
 from kinesphere.checkpoints import Checkpoint
 from kinesphere.models import FAMILIES
 from kinesphere.train import run as runs
-from kinesphere.train import state, supply
+from kinesphere.train import supply
 from kinesphere.train.gathering import PORTRAITS
 from kinesphere.train.recipe import Choice, plan
 from kinesphere.train.stopping import agreed
@@ -49,7 +49,7 @@ def processes(device: str = "auto", devices: int = 1, nodes: int = 1) -> Fabric:
     fabric.launch()
     atexit.register(leave)
     if kind == "cpu" and many:
-        torch.set_num_threads(state.thread_count(devices))
+        torch.set_num_threads(max(1, torch.get_num_threads() // devices))  # together they fill the machine once
     return fabric
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from kinesphere import files
 from kinesphere.train import state
 from kinesphere.train.datasets import TrainingSet
 from kinesphere.train.judge import (
@@ -118,11 +118,13 @@ def _painted(paint: Any, kind: str, seed: int, start: int, folder: Path | None) 
         return np.load(place)
     pictures = np.stack([paint(seed, i, SIZE) for i in range(start, start + CHUNK)])
     if place:
-        unfinished = place.with_name(f".{place.name}")
-        with unfinished.open("wb") as file:
-            np.save(file, pictures)
-        os.replace(unfinished, place)
+        files.replace(place, lambda unfinished: _save(unfinished, pictures))
     return pictures
+
+
+def _save(path: Path, pictures: np.ndarray) -> None:
+    with path.open("wb") as file:  # given a name, NumPy would add .npy to it
+        np.save(file, pictures)
 
 
 def _counted(name: str, value: Any) -> float:

@@ -77,6 +77,9 @@ class Recipe:
                 raise KinesphereError(f"{name} {getattr(self, name)!r} cannot be: give {wanted}")
 
         r, family = self.img_resolution, self.family
+        halves = family == "stylegan2"
+        precisions = ("fp32", "bf16", "fp16") if halves else ("fp32",)
+        wanted = "fp32, bf16 or fp16" if halves else f"fp32: {family} has no half precision"
         check_all(
             lambda: check("family", family in FAMILIES, f"one of {', '.join(FAMILIES)}"),
             lambda: check("img_resolution", r >= 8 and r & (r - 1) == 0, "a power of two from 8 on"),
@@ -88,7 +91,7 @@ class Recipe:
             lambda: check("style_mixing", 0 <= self.style_mixing <= 1, "a probability from 0 to 1"),
             lambda: check("augment_p", 0 <= self.augment_p <= 1, "a probability from 0 to 1"),
             lambda: check("r1_every", self.r1_every >= 1, "1 or more steps"),
-            lambda: check("precision", self.precision in ("fp32", "bf16", "fp16"), "fp32, bf16 or fp16"),
+            lambda: check("precision", self.precision in precisions, wanted),
             lambda: check("augment", self.augment in ("none", *SETS), f"none, or one of {', '.join(SETS)}"),
             lambda: check("metric", self.metric in ("none", *METRICS), f"none, or one of {', '.join(METRICS)}"),
             lambda: check("ada_every", self.ada_every >= 1, "1 or more steps"),
@@ -96,9 +99,6 @@ class Recipe:
             lambda: check("log_kimg", self.log_kimg > 0, "more than 0"),
             lambda: check("samples_kimg", self.samples_kimg > 0, "more than 0"),
             lambda: check("snapshot_kimg", self.snapshot_kimg > 0, "more than 0"),
-            lambda: check(
-                "precision", self.precision == "fp32" or family == "stylegan2", f"fp32: {family} has no half precision"
-            ),
             lambda: check(
                 "channels",
                 family != "stylegan2" or len(self.channels) == r.bit_length() - 2,

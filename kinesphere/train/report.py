@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from kinesphere.train import state
+from kinesphere import files
 from kinesphere.train.curves import Axis, Chart, draw, series
 from kinesphere.train.diary import (
     BEST,
@@ -54,7 +54,7 @@ def write_page(run: Path) -> Path:
     path = run / "index.html"
     content = _page(run).encode(errors="replace")  # a name of a file may be no text
     with writing(path):
-        state.replace(path, lambda unfinished: unfinished.write_bytes(content))
+        files.replace(path, lambda unfinished: unfinished.write_bytes(content))
     return path
 
 
@@ -121,7 +121,7 @@ def _header(
     run: Path, name: str, about: Mapping[str, Any], ended: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]
 ) -> str:
     last = entries[-1] if entries else {}
-    state = str(ended.get("state", "running"))
+    ending = str(ended.get("state", "running"))
     why = f": {ended['why']}" if ended.get("why") else ""
     total = _chosen(about, "kimg")
     total = total if is_number(total) else None
@@ -134,9 +134,9 @@ def _header(
     shown = "".join(f"<div><dt>{label}</dt><dd>{_safe(text)}</dd></div>" for label, text in facts)
     done = min(1.0, float(last.get("kimg") or 0) / total) if total and is_number(last.get("kimg")) else None
     bar = "" if done is None else f'<div class="bar"><i style="width:{done:.2%}"></i></div>'
-    kind = state if state in ("running", "finished", "stopped") else "stopped"
+    kind = ending if ending in ("running", "finished", "stopped") else "stopped"
     return f"""<header>
-<div class="title"><h1>{_safe(name)}</h1><p class="state {kind}"><i></i><span>{_safe(state + why)}</span></p></div>
+<div class="title"><h1>{_safe(name)}</h1><p class="state {kind}"><i></i><span>{_safe(ending + why)}</span></p></div>
 {bar}
 <dl class="facts">{shown}</dl>
 {_play(run)}

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 
+from kinesphere import files
 from kinesphere.train import about, diary, metrics, report, state
 from kinesphere.train.about import RUN, read_about, rebuilt
 from kinesphere.train.album import Album
@@ -26,10 +27,8 @@ from kinesphere.train.stopping import Stop, anyone, in_words, together
 from kinesphere.types import KinesphereError
 
 LOG, ENDED = "log.jsonl", "ended.json"
-STATE_EVERY, STATE_SHARE = (
-    60.0,
-    0.05,
-)  # seconds between two savings of the state, and the most of a run's time that they take
+STATE_EVERY = 60.0  # seconds between two savings of the state
+STATE_SHARE = 0.05  # the most of a run's time that they take
 PAGE_EVERY, GLANCE_EVERY = 10.0, 2.0  # seconds between two writings of the page, and of the progress line
 METRIC_COUNT = 1000  # pictures for the metric of a snapshot
 COUNTED = "diary."  # in the state: what was counted since the last line of the log
@@ -396,7 +395,7 @@ def make_folders(folder: Path) -> None:
             (folder / name).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise KinesphereError(
-            f"the folder {str(folder)!r} cannot be made: {state.reason(error)}; choose another --out"
+            f"the folder {str(folder)!r} cannot be made: {files.reason(error)}; choose another --out"
         ) from None
 
 

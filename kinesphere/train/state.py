@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from kinesphere import files
 from kinesphere.types import KinesphereError
 
 STATE, LOCK = "state.safetensors", ".lock"
@@ -24,10 +24,10 @@ def write_state(path: Path, tensors: Mapping[str, Tensor], numbers: Mapping[str,
     """Replace the state at `path` at once, or leave it as it was. Raises KinesphereError where it cannot be written."""
     kept = {name: value.detach().to("cpu", copy=True).contiguous() for name, value in tensors.items()}
     try:
-        replace(path, lambda unfinished: save_file(kept, unfinished, {"numbers": json.dumps(dict(numbers))}))
+        files.replace(path, lambda unfinished: save_file(kept, unfinished, {"numbers": json.dumps(dict(numbers))}))
     except (OSError, SafetensorError) as error:
         raise KinesphereError(
-            f"the state {path.name!r} cannot be written: {reason(error)}; the one before it is still there, "
+            f"the state {path.name!r} cannot be written: {files.reason(error)}; the one before it is still there, "
             "so make room and go on with --resume"
         ) from None
 
@@ -62,28 +62,11 @@ def write_json(path: Path, value: Any) -> None:
     """Replace a JSON file at once. Raises KinesphereError where it cannot be written."""
     text = json.dumps(value, indent=1, default=str) + "\n"
     try:
-        replace(path, lambda unfinished: unfinished.write_text(text))
+        files.replace(path, lambda unfinished: unfinished.write_text(text))
     except OSError as error:
         raise KinesphereError(
-            f"{path.name!r} cannot be written: {reason(error)}; make room, or choose another --out"
+            f"{path.name!r} cannot be written: {files.reason(error)}; make room, or choose another --out"
         ) from None
-
-
-def replace(path: Path, write: Callable[[Path], object]) -> None:
-    """Put a file in the place of another at once, on the disk before it has its name. Whatever goes wrong, `path` stays whole."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        write(unfinished)
-        with open(unfinished, "rb") as file:
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-
-
-def reason(error: Exception) -> str:
-    """Why something could not be written, without a path."""
-    return (getattr(error, "strerror", None) or str(error))[:200]
 
 
 def sweep(folder: Path) -> None:
@@ -104,7 +87,7 @@ class Hold:
         try:
             self._file = open(folder / LOCK, "w")
         except OSError as error:
-            raise KinesphereError(f"the folder {str(folder)!r} cannot be written to: {reason(error)}") from None
+            raise KinesphereError(f"the folder {str(folder)!r} cannot be written to: {files.reason(error)}") from None
         if sys.platform != "win32":
             import fcntl
 
@@ -124,8 +107,3 @@ class Hold:
     def __del__(self) -> None:
         if hasattr(self, "_file"):
             self._file.close()
-
-
-def thread_count(processes: int) -> int:
-    """Threads for one of several processes on this machine, so that together they fill it once."""
-    return max(1, torch.get_num_threads() // processes)

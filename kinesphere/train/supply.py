@@ -18,6 +18,7 @@ import numpy as np
 from lightning_fabric import Fabric
 from PIL import Image
 
+from kinesphere import files
 from kinesphere.models import Generator
 from kinesphere.sources.pictures import SUFFIXES
 from kinesphere.train import squares, state
@@ -144,7 +145,7 @@ def opened(source: str, folder: Path, size: int, resuming: bool, aloud: bool) ->
         data, report = prepared(source, folder, size, progress=progress())
         data.cached()
     except OSError as error:
-        raise KinesphereError(f"the pictures of {source} cannot be had: {state.reason(error)}") from None
+        raise KinesphereError(f"the pictures of {source} cannot be had: {files.reason(error)}") from None
     if report is not None:
         for line in report.lines() if aloud else []:
             log.info(line)

@@ -5,18 +5,17 @@ The judge measures pictures that nobody drew; a straight line through W then has
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from scipy.stats import wasserstein_distance
-from torch import Tensor
 
 from kinesphere import latent
 from kinesphere.models import Generator
-from kinesphere.ops import to_pixels
+from kinesphere.train.generated import generated
 from kinesphere.train.judge import Judge, is_whole, shows, told
 from kinesphere.train.portraits import FACTORS, known
 from kinesphere.types import KinesphereError
@@ -155,7 +154,9 @@ def measure(
     G: Generator, judge: Judge, count: int = 2000, psi: float = 1.0, seed: int = 0, progress: Progress | None = None
 ) -> Measured:
     """`count` pictures of G, of the seeds from `seed` on, looked at. A model with classes gives each class in turn."""
-    return _looked(judge, painted(G, count, psi, seed), count, progress)
+    made = generated(G, range(seed, seed + count), psi)
+    batches = ((pictures.permute(0, 3, 1, 2), ws[:, 0].float().cpu()) for pictures, ws in made)
+    return _looked(judge, batches, count, progress)
 
 
 def measure_data(
@@ -168,18 +169,6 @@ def measure_data(
         for i in range(0, len(chosen), BATCH)
     )
     return _looked(judge, batches, len(chosen), progress)
-
-
-def painted(G: Generator, count: int, psi: float = 1.0, seed: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
-    """Pictures uint8 [B, 3, H, W] of the seeds from `seed` on, with the w [B, w_dim] that they were painted from."""
-    for first in range(seed, seed + count, BATCH):
-        seeds = range(first, min(first + BATCH, seed + count))
-        z = latent.seeds_to_z(list(seeds), G.z_dim).to(G.w_avg)
-        c = torch.eye(G.c_dim, device=z.device)[[s % G.c_dim for s in seeds]] if G.c_dim else None
-        with torch.no_grad():
-            ws = G.mapping(z, c, truncation_psi=psi)
-            pictures = to_pixels(G.synthesis(ws, noise_mode="const")).permute(0, 3, 1, 2).cpu()
-        yield pictures, ws[:, 0].float().cpu()
 
 
 def _looked(judge: Judge, batches: Any, count: int, progress: Progress | None) -> Measured:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from kinesphere import latent
 from kinesphere.models import Generator
-from kinesphere.ops import to_pixels
+from kinesphere.train.generated import generated
 from kinesphere.train.metrics.frechet import fid
 from kinesphere.train.metrics.kernel import kid
 from kinesphere.train.metrics.looking import DEFAULT, Features, NetworkFeatures, open_features, rgb
@@ -120,9 +120,9 @@ def evaluate(
     values: Values = {}
     if kinds:
         ours = _side(_same_size(G, _pictures(data, real, batch)), kinds, eye, seed, lambda n: advance(n, of))
-        theirs = _side(
-            _painted(G, count, psi, seed, batch, labels), kinds, eye, seed, lambda n: advance(len(real) + n, of)
-        )
+        painted = generated(G, seeds_from(seed, count), psi, labels, batch)
+        channels_first = (pictures.permute(0, 3, 1, 2) for pictures, _ in painted)
+        theirs = _side(channels_first, kinds, eye, seed, lambda n: advance(len(real) + n, of))
         values = _measured(chosen, ours, theirs, eye, seed)
     if walk:
         length = ppl(
@@ -207,18 +207,6 @@ def _same_size(G: Generator, pictures: Iterator[Tensor]) -> Iterator[Tensor]:
                 f"{G.img_resolution}x{G.img_resolution}: import the data at {G.img_resolution} px"
             )
         yield some
-
-
-def _painted(G: Generator, count: int, psi: float, seed: int, batch: int, labels: Tensor | None) -> Iterator[Tensor]:
-    """G's pictures of the seeds from `seed` on (after the last seed comes 0), RGB [B, 3, H, W] uint8."""
-    device = G.w_avg.device
-    for i in range(0, count, batch):
-        seeds = seeds_from(seed + i, min(batch, count - i))
-        c = None if labels is None else labels[i : i + len(seeds)].to(device)
-        with torch.no_grad():
-            ws = G.mapping(latent.seeds_to_z(seeds, G.z_dim).to(device), c, truncation_psi=psi)
-            pictures = to_pixels(G.synthesis(ws, noise_mode="const"))
-        yield pictures.permute(0, 3, 1, 2).cpu()  # outside of no_grad, which would hold for whoever waits for the next
 
 
 def _side(
