@@ -6,7 +6,7 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -24,6 +24,16 @@ from kinesphere.routes import Follower, Route
 from kinesphere.sinks.sound import has_sound
 from kinesphere.sources import Camera, Video
 from kinesphere.types import KinesphereError, Source
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What one step was made from: the same moments, in order, make the same frames again."""
+
+    t: float  # seconds
+    dt: float  # seconds since the step before
+    patch: Patch  # as the step found it
+    features: Mapping[str, Drawn]  # the newest value of each feature that had one; a value that stays is the same object
 
 
 class Engine:
@@ -86,12 +96,14 @@ class Engine:
         self.ws = self.G.w_avg.expand(1, self.G.num_ws, -1)  # where the instrument stands
         self.drawn_ws: Tensor | None = None  # and what the last frame was drawn from
         self.frame = np.zeros([self.size[1], self.size[0], 3], np.uint8)
+        self.moment: Moment | None = None  # of the last step
         self.steps = 0
 
     @torch.inference_mode()
     def step(self, t: float, dt: float) -> None:
         """One frame at time `t`, `dt` seconds after the last. Never waits, prints or raises: what fails holds its last value."""
         features = self.lanes.features(t)  # source -> feature
+        self.moment = Moment(t, dt, self.patch, features)
         numbers = self._follow(features, t)  # route
         with self.health.tried("latent"):
             self.ws = self._place(features, numbers, t)  # latent
