@@ -226,6 +226,40 @@ def slerp(a: Tensor, b: Tensor, t: Amount, centre: Tensor | None = None) -> Tens
     return torch.where(t == 0, a, torch.where(t == 1, b, way))
 
 
+def blend(z: Tensor, weights: Amount) -> Tensor:
+    """Between any number of seeds: nearer to the heavier, the order does not matter.
+
+    z        [N, z_dim], one row per seed
+    weights  [N], 0 or more, one of them above 0; only their proportions count
+
+    One weight above 0 gives its row bit for bit; two are `slerp` with t = w2 / (w1 + w2). More are a weighted sum brought back
+    to the weighted mean length, because a plain sum of independent latents is too short: less natural, the more there are. The
+    sum is of directions u_i, `sum_i sin(w_i angle) u_i` with sum w_i = 1 and `angle` the mean angle between the rows (of each
+    pair, weighted by w_i w_j). For two this is slerp itself, so that a third that comes in, or goes, makes no jump.
+    Directions that cancel out leave that of the heaviest. Returns z [1, z_dim]. Raises KinesphereError for weights that do not fit.
+    """
+    w = torch.as_tensor(weights, dtype=torch.float64, device=z.device)
+    if w.shape != z.shape[:1] or not bool((torch.isfinite(w) & (w >= 0)).all()) or not bool((w > 0).any()):
+        raise KinesphereError(
+            f"weights {w.tolist()} do not fit: needed are {len(z)}, one per latent, 0 or more and not all 0"
+        )
+    heavy = w > 0
+    z, w = z[heavy], w[heavy] / w.max()
+    w = w / w.sum()
+    if len(z) == 1:
+        return z
+    if len(z) == 2:
+        return slerp(z[:1], z[1:], float(w[1]))
+    lengths, units = _polar(z.double())
+    pairs = w[:, None] * w * (1 - torch.eye(len(w), dtype=w.dtype, device=w.device))
+    angle = (pairs * torch.arccos((units @ units.T).clamp(-1, 1))).sum() / pairs.sum()
+    pace = torch.sin(w * angle) if angle > 1e-6 else w
+    length, direction = _polar(pace @ units)
+    if length < 1e-6 * pace.sum():
+        direction = units[w.argmax()]
+    return ((w @ lengths) * direction)[None].to(z)
+
+
 def _turn_weights(x: Tensor, angle: Tensor) -> tuple[Tensor, Tensor]:
     """sin((1-x) angle) / sin angle and sin(x angle) / sin angle; their limit 1-x, x where the angle is 0."""
     sine = torch.sin(angle)

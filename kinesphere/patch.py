@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
@@ -21,7 +22,10 @@ from kinesphere.models import BANDS, NOISE_MODES, Generator
 from kinesphere.routes import OneEuro, Route, Spring
 from kinesphere.sinks import SINKS
 from kinesphere.sources import SOURCES
-from kinesphere.types import Feature, KinesphereError, Sink, Source
+from kinesphere.types import Feature, KinesphereError, Sink, Source, check_all
+
+MOST_MIXED = 64  # seeds in one mix: each is drawn anew where the latent drifts
+DEEPEST = 16  # tables within tables; no patch needs half of that
 
 
 class BadPatch(KinesphereError):
@@ -60,6 +64,8 @@ class Latent:
     """Where in the generator's space the instrument stands."""
 
     seed: int = 0  # the static latent of the rows that nothing drives; 0 to 4294967295
+    mix: list[tuple[int, float]] = field(default_factory=list)
+    # ^ (seed, weight): the static latent stands between these seeds, nearer to the heavier; empty: at `seed` alone
     drift: float = 0.0  # seconds in which the static latent wanders round a loop of its own; 0: it stays
     rows: dict[str, Annotated[Drive, BeforeValidator(_drive)]] = field(default_factory=dict)
     # ^ "coarse", "middle", "fine", "all", "placement", "3" or "0-3": what drives them, a Drive or just the feature's name
@@ -68,10 +74,28 @@ class Latent:
     label: int = 0  # the class, of a model that has classes
 
     def __post_init__(self) -> None:
-        if not 0 <= self.seed < 2**32:
-            raise KinesphereError(f"seed {self.seed}: seeds go from 0 to {2**32 - 1}")
-        if not 0 <= self.drift < float("inf"):
+        check_all(lambda: _check_seed("seed", self.seed), self._check_mix, self._check_numbers)
+
+    def _check_mix(self) -> None:
+        if len(self.mix) > MOST_MIXED:
+            raise KinesphereError(f"mix: {len(self.mix)} seeds are too many: give up to {MOST_MIXED}")
+        for seed, weight in self.mix:
+            _check_seed("mix: seed", seed)
+            if not 0 <= weight < math.inf:
+                raise KinesphereError(f"mix: weight {weight} of seed {seed}: give 0 or more")
+        if self.mix and not any(weight for _, weight in self.mix):
+            raise KinesphereError("mix: every weight is 0: give one more than 0, or leave mix empty for the seed alone")
+
+    def _check_numbers(self) -> None:
+        if not 0 <= self.drift < math.inf:
             raise KinesphereError(f"drift {self.drift}: give seconds, 0 or more")
+        if self.cutoff is not None and not 0 <= self.cutoff < 2**31:
+            raise KinesphereError(f"cutoff {self.cutoff}: give a row, 0 or more, or leave it out")
+
+
+def _check_seed(what: str, seed: int) -> None:
+    if not 0 <= seed < 2**32:
+        raise KinesphereError(f"{what} {seed}: seeds go from 0 to {2**32 - 1}")
 
 
 @dataclass
@@ -144,7 +168,7 @@ def _listed(names: Any) -> str:
 
 def _row_range(text: str) -> slice | None:
     first, _, last = text.partition("-")
-    if not (first.isdecimal() and (last.isdecimal() or last == "")) or text.endswith("-"):
+    if len(text) > 20 or not (first.isdecimal() and (last.isdecimal() or last == "")) or text.endswith("-"):
         return None
     return slice(int(first), int(last or first) + 1)
 
@@ -169,7 +193,7 @@ STATIONS: dict[str, Mapping[str, type]] = {"sources": SOURCES, "features": FEATU
 def _adapter(kind: type) -> TypeAdapter[Any]:
     """Checks a table against a dataclass: every key known, every type right, every refusal kept."""
     for part in (kind, Drive, Route, Spring, OneEuro):
-        part.__pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[attr-defined]
+        part.__pydantic_config__ = ConfigDict(extra="forbid", allow_inf_nan=False)  # type: ignore[attr-defined]
     return TypeAdapter(kind)
 
 
@@ -177,18 +201,62 @@ def _keys(kind: type) -> str:
     return ", ".join(f.name for f in fields(kind) if f.init)
 
 
-def _build(kind: type, table: Mapping[str, Any], place: str, problems: list[str]) -> Any:
-    """A dataclass from a table; None, with `problems` longer, where it cannot be."""
+def _build(kind: type, table: Mapping[str, Any], place: str, problems: list[str], left: Collection[str] = ()) -> Any:
+    """A dataclass from a table; None, with `problems` longer, where it cannot be. `left`: keys whose refusal is told already."""
+    unreadable = list(_unreadable(table, place))
+    if unreadable:
+        problems.extend(unreadable)
+        return None
     try:
         # Strict JSON is what TOML means: no text for numbers, but lists for tuples and whole numbers for floats.
-        return _adapter(kind).validate_json(json.dumps(table, default=str), strict=True)
+        return _adapter(kind).validate_json(json.dumps(table), strict=True)
     except ValidationError as error:
         found = error.errors(include_url=False)
-    problems.extend(_explain(kind, e, place) for e in found)
+    problems.extend(_explain(kind, e, place) for e in found if not (e["type"] == "missing" and e["loc"][-1] in left))
     bad = {e["loc"][0] for e in found if e["loc"]} & table.keys()
     if bad:  # what is refused only when all the rest is in order, is refused now as well
-        _build(kind, {key: value for key, value in table.items() if key not in bad}, place, problems)
+        rest = {key: value for key, value in table.items() if key not in bad}
+        _build(kind, rest, place, problems, {*left, *map(str, bad)})
     return None
+
+
+def _unreadable(value: Any, place: str, depth: int = 0) -> Iterator[str]:
+    """What no TOML file can hold, with its place: whatever is neither a table, a list, a text, a number nor a switch."""
+    if isinstance(value, Mapping | list | tuple):
+        if depth >= DEEPEST:
+            yield f"{place}: tables within tables, more than {DEEPEST} deep: nothing here is"
+            return
+        for key, inner in value.items() if isinstance(value, Mapping) else enumerate(value):
+            if isinstance(value, Mapping):
+                yield from _unreadable_text(key, f"{place}: the key")
+            yield from _unreadable(inner, f"{place}.{key}", depth + 1)
+    elif isinstance(value, str):
+        yield from _unreadable_text(value, f"{place}:")
+    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+        yield f"{place}: this whole number is too large: it should lie within 64 bits"
+    elif value is not None and not isinstance(value, int | float):
+        yield f"{place}: {_shown(value)} is not a table, a list, a text, a number, true or false"
+
+
+def _unreadable_text(text: Any, where: str) -> Iterator[str]:
+    if not isinstance(text, str):
+        yield f"{where} {_shown(text)} is not a text"
+    elif any("\ud800" <= c <= "\udfff" for c in text):
+        yield f"{where} {_shown(text)} has half of a character in it (a lone surrogate): write it again"
+
+
+def _shown(value: Any) -> str:
+    """A value as JSON, cut where it is long."""
+    try:
+        text = json.dumps(value, default=str)
+    except (ValueError, TypeError, RecursionError):
+        text = f"a {type(value).__name__}"
+    return text if len(text) <= 100 else f"{text[:97]}..."
+
+
+def _said(place: Any) -> str:
+    """A key or a place as it is written, cut where it is long."""
+    return _shown(place).strip('"')
 
 
 def _explain(kind: type, error: Any, place: str) -> str:
@@ -198,9 +266,12 @@ def _explain(kind: type, error: Any, place: str) -> str:
         return f"{where}: no such key; the keys here are {_keys(_owner(kind, loc[:-1]))}"
     if error["type"] == "value_error":
         return f"{where}: {error['ctx']['error']}"
-    given = json.dumps(error["input"], default=str)
     message = error["msg"].replace("an object", "a table").replace("Input should be", "this should be")
-    return f"{where}: {message}, not {given}" if error["type"] != "missing" else f"{where}: this key is needed"
+    return (
+        f"{where}: {message}, not {_shown(error['input'])}"
+        if error["type"] != "missing"
+        else f"{where}: this key is needed"
+    )
 
 
 def _owner(kind: type, loc: list[str]) -> type:
@@ -211,41 +282,81 @@ def _owner(kind: type, loc: list[str]) -> type:
     return inner.get(loc[-1], Drive)
 
 
-def _stations(registry: Mapping[str, type], tables: Any, section: str, problems: list[str]) -> dict[str, Any]:
-    """The sources, features or sinks of a patch: tables whose `kind` names the class."""
+def _stations(
+    registry: Mapping[str, type], tables: Any, section: str, problems: list[str], known: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The sources, features or sinks of a patch: tables whose `kind` names the class. Each is a new object, unless it is one
+    of the `known`, by name, still or again."""
     stations: dict[str, Any] = {}
-    if not isinstance(tables, dict) or not all(isinstance(t, dict) for t in tables.values()):
+    kept = {name for name in known if isinstance(tables, dict) and tables.get(name) is known[name]}
+    if not isinstance(tables, dict) or not all(isinstance(t, dict) or name in kept for name, t in tables.items()):
         problems.append(f"{section}: give each one a table with a name of its own, as [{section}.NAME]")
         return stations
     for name, table in tables.items():
-        place, kind = f"{section}.{name}", table.get("kind")
-        if not isinstance(kind, str) or kind not in registry:
-            problems.append(f"{place}.kind: no kind {kind!r}: choose {', '.join(registry)}")
+        place, old = f"{section}.{name}", known.get(name)
+        if name in kept:
+            stations[name] = old
+            continue
+        if not _is_name(name):
+            problems.append(f"{section}: {_shown(name)} is no name for one: give it letters or digits, and no dot")
+            continue
+        kinds = registry if old is None else {**registry, _kind(registry, old): type(old)}
+        kind = table.get("kind")
+        if not isinstance(kind, str) or kind not in kinds:
+            problems.append(f"{place}.kind: no kind {_quoted(kind)}: choose {', '.join(registry)}")
             continue
         rest = {key: value for key, value in table.items() if key != "kind"}
-        stations[name] = _build(registry[kind], rest, place, problems)
+        station = _build(kinds[kind], rest, place, problems)
+        same = type(station) is type(old) and _whole(station) == _whole(old)
+        stations[name] = old if same else station
     return stations
+
+
+def _is_name(name: Any) -> bool:
+    """Whether a station may be called this: a place such as sources.eye.mirror must be clear."""
+    return isinstance(name, str) and 0 < len(name) <= 64 and name.isprintable() and "." not in name
+
+
+def _quoted(value: Any) -> str:
+    return repr(value) if isinstance(value, str) and len(value) <= 64 else _shown(value)
 
 
 def parse(text: str, where: str = "this patch") -> Patch:
     """A patch from TOML. Raises BadPatch that names everything that is wrong with it, with the right names."""
     try:
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # a number of 5000 digits, tables 1000 deep
         raise BadPatch(where, [f"it is not TOML: {error}"]) from None
-    problems: list[str] = []
+    return _patch(data, where, [], Patch())
+
+
+def from_document(document: Any, where: str = "this patch") -> Patch:
+    """The patch that `document` was made of. What is left out has its default. Raises BadPatch, as `parse` does."""
+    if not isinstance(document, dict):
+        raise BadPatch(where, [f"it is {_shown(document)}, not a table"])
+    return _patch(document, where, [], Patch())
+
+
+def _patch(data: Mapping[str, Any], where: str, problems: list[str], old: Patch) -> Patch:
+    """A patch from tables. What is not a table but a part of `old` is kept as it is; so is what turns out to be equal to it."""
     known = {f.name for f in fields(Patch)}
-    problems += [f"{key}: no such key; the keys here are {_keys(Patch)}" for key in data if key not in known]
+    problems += [f"{_said(key)}: no such key; the keys here are {_keys(Patch)}" for key in data if key not in known]
     parts: dict[str, Any] = {}
     for name in ("name", "about", "model"):
         if not isinstance(data.get(name, ""), str):
-            problems.append(f"{name}: give text in quotes, not {data[name]!r}")
+            problems.append(f"{name}: give text in quotes, not {_shown(data[name])}")
         elif name in data:
+            problems += _unreadable_text(data[name], f"{name}:")
             parts[name] = data[name]
     for section, registry in STATIONS.items():
-        parts[section] = _stations(registry, data.get(section, {}), section, problems)
+        parts[section] = _stations(registry, data.get(section, {}), section, problems, getattr(old, section))
     for section, kind in (("latent", Latent), ("picture", Picture)):
-        parts[section] = _build(kind, data.get(section, {}), section, problems)
+        before, table = getattr(old, section), data.get(section, {})
+        if table is not before and not isinstance(table, dict):
+            problems.append(f"{section}: this should be a table, not {_shown(table)}")
+            continue
+        part = before if table is before else _build(kind, table, section, problems)
+        parts[section] = before if part == before else part
     broken = [f"{section}.{n}" for section in STATIONS for n in _names(data, section) if parts[section].get(n) is None]
     for section in STATIONS:
         parts[section] = {n: station for n, station in parts[section].items() if station is not None}
@@ -281,6 +392,94 @@ def load(name: str | Path) -> Patch:
         return parse(path.read_text(encoding="utf-8"), str(path))
     except UnicodeDecodeError:
         raise BadPatch(str(path), ["it is not text: a patch is a TOML file in UTF-8"]) from None
+
+
+# --- changing ---------------------------------------------------------------------------------------------------------
+
+
+def changed(patch: Patch, edits: Mapping[str, Any]) -> Patch:
+    """A new patch with other values at some places; the old one stays as it is.
+
+    edits: from place to plain JSON value, applied in their order. A place is the way through the patch's tables, with dots:
+    "latent.psi", "latent.psi.release", "latent.rows.coarse", "features.scene.smoothing", "sources.eye", "model". A route is a
+    table, a row's drive a table or a feature's name, a station a table with its `kind`. None takes away what stands there: a
+    station or a drive is gone, a field is at its default again.
+
+    Stations whose table stays the same stay the same objects. Raises BadPatch with everything that is wrong.
+    """
+    if not isinstance(edits, Mapping):
+        raise BadPatch("this change", [f"it is {_shown(edits)}, not a table from places to values"])
+    whole: dict[str, Any] = {f.name: getattr(patch, f.name) for f in fields(patch)}
+    whole |= {section: dict(whole[section]) for section in STATIONS}
+    problems: list[str] = []
+    for place, value in edits.items():
+        try:
+            _put(whole, place, value)
+        except KinesphereError as error:
+            problems.append(str(error))
+    return _patch(whole, "this change", problems, patch)
+
+
+def _put(whole: dict[str, Any], place: Any, value: Any) -> None:
+    """Set or, for None, take away one place. What lies on the way there is opened: a station becomes its table, a copy."""
+    if not isinstance(place, str) or len(place) > 300:
+        raise KinesphereError(f"{_shown(place)}: a place is a text such as latent.psi")
+    *way, last = place.split(".")
+    table = whole
+    for depth, key in enumerate(way):
+        here = ".".join(way[: depth + 1])
+        if key not in table:
+            raise KinesphereError(f"{_said(here)}: no such place; here are {_listed(table)}")
+        inner = _opened(table[key], here)
+        if not isinstance(inner, dict):
+            raise KinesphereError(
+                f"{_said(place)}: no such place; at {here} there is {_shown(inner)}, which has no keys"
+            )
+        table[key] = inner
+        table = inner
+    if value is not None:
+        table[last] = value
+    elif last in table:
+        del table[last]
+    else:
+        raise KinesphereError(f"{_said(place)}: no such place; here are {_listed(table)}")
+
+
+def _opened(part: Any, place: str) -> Any:
+    """A part as a table of its own, which may be changed; what has no table inside as it is."""
+    section = place.partition(".")[0]
+    if isinstance(part, str) and place.startswith("latent.rows."):
+        return {"feature": part}
+    if part is None:  # a spring that is not there yet
+        return {}
+    if isinstance(part, dict):
+        return dict(part)
+    if not is_dataclass(part) or isinstance(part, type):
+        return part
+    return _station(section, part) if section in STATIONS else _whole(part)
+
+
+def document(patch: Patch) -> dict[str, Any]:
+    """The whole patch as plain JSON, with what was left at its default filled in; `from_document` gives the patch back."""
+    whole = {f.name: getattr(patch, f.name) for f in fields(patch)}
+    for section in STATIONS:
+        whole[section] = {name: _station(section, station) for name, station in whole[section].items()}
+    return {name: _whole(part) for name, part in whole.items()}
+
+
+def _station(section: str, station: Any) -> dict[str, Any]:
+    return {"kind": _kind(STATIONS[section], station)} | _whole(station)
+
+
+def _whole(value: Any) -> Any:
+    """A part of a patch as plain JSON, with all its fields."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _whole(getattr(value, f.name)) for f in fields(value) if f.init}
+    if isinstance(value, dict):
+        return {key: _whole(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_whole(inner) for inner in value]
+    return str(value) if isinstance(value, Path | Fraction) else value
 
 
 # --- writing ----------------------------------------------------------------------------------------------------------
@@ -324,7 +523,8 @@ def dumps(patch: Patch) -> str:
 
 
 def _kind(registry: Mapping[str, type], station: Any) -> str:
-    return next(kind for kind, cls in registry.items() if isinstance(station, cls))
+    """Its name in the registry; of a class that has none, as in a test, the class's own."""
+    return next((kind for kind, cls in registry.items() if type(station) is cls), type(station).__name__.lower())
 
 
 def save(patch: Patch, path: str | Path) -> None:

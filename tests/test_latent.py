@@ -20,6 +20,7 @@ from kinesphere.latent import (
     EASINGS,
     KINDS,
     Path,
+    blend,
     drift,
     drift_speed,
     drift_weights,
@@ -748,3 +749,57 @@ def test_everything_stays_on_the_device_of_the_latents() -> None:
         radius(ws, stats),
     ):
         assert moved.device == ws.device and moved.shape[:2] == (3, NUM_WS)
+
+
+# ---- between many seeds ----------------------------------------------------------------------------------------------
+
+
+def test_blend_of_one_is_itself_and_of_two_is_slerp():
+    z = seeds_to_z([1, 2, 3], 64)
+    assert torch.equal(blend(z[:1], [0.3]), z[:1])
+    assert torch.equal(blend(z, [0, 2, 0]), z[1:2])
+    assert torch.equal(blend(z[:2], [1, 3]), slerp(z[:1], z[1:2], 0.75))
+    assert torch.equal(blend(z, [1, 0, 3]), slerp(z[:1], z[2:], 0.75))
+
+
+weights_of_three = st.lists(st.floats(0, 10), min_size=3, max_size=3).filter(lambda w: sum(w) > 0.01)
+
+
+@many
+@given(weights_of_three, seeds)
+def test_blend_is_as_long_as_its_seeds_whatever_their_weights(weights, seed):
+    z = seeds_to_z([seed, seed ^ 1, seed ^ 2], 64)
+    share = torch.tensor(weights, dtype=torch.float64) / sum(weights)
+    assert_close(blend(z, weights).double().norm(), share @ z.double().norm(dim=1), rtol=1e-5, atol=0)
+
+
+@many
+@given(weights_of_three, st.permutations([0, 1, 2]))
+def test_blend_does_not_mind_the_order_nor_the_scale_of_the_weights(weights, order):
+    z, w = seeds_to_z([4, 5, 6], 64), torch.tensor(weights, dtype=torch.float64)
+    assert_close(blend(z[order], w[order] * 7), blend(z, w), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("at", [0.1, 0.3, 0.5, 0.9])
+def test_a_third_seed_that_comes_in_makes_no_jump(at):
+    z = seeds_to_z([4, 5, 6], 512)
+    two = slerp(z[:1], z[1:2], 1 - at)
+    assert_close(blend(z, [at, 1 - at, 1e-6]), two, rtol=0, atol=1e-4)
+
+
+def test_a_blend_of_many_seeds_lies_at_the_same_angle_from_equals():
+    z = torch.eye(5)[:4] * 2
+    assert_close(blend(z, [1, 1, 1, 1]), torch.tensor([[1.0, 1, 1, 1, 0]]))
+
+
+def test_seeds_that_are_one_and_seeds_that_cancel_out():
+    same = seed_to_z(1, 8).repeat(3, 1)
+    assert_close(blend(same, [1, 2, 3]), same[:1])
+    u = torch.tensor([[1.0, 0], [-1, 0], [0, 1], [0, -1]])
+    assert torch.isfinite(blend(u, [1, 1, 1, 1])).all() and float(blend(u, [1, 1, 1, 1]).norm()) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("weights", [[1], [1, 2, 3], [0, 0], [1, -1], [1, float("nan")], [1, float("inf")], []])
+def test_weights_that_do_not_fit_are_refused(weights):
+    with pytest.raises(KinesphereError, match="weights .* do not fit"):
+        blend(seeds_to_z([1, 2], 8), weights)

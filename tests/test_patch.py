@@ -1,9 +1,12 @@
 """Patches: what is saved is what is loaded, and whatever is wrong is named, all of it, with the way out."""
 
+import json
 import string
+from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kinesphere import patch
@@ -95,6 +98,7 @@ patches = st.builds(
         ),
         psi=numbers | routes,
         cutoff=st.none() | st.integers(0, 18),
+        mix=st.lists(st.tuples(st.integers(0, 2**32 - 1), st.floats(0.001, 9)), max_size=4),
     ),
     picture=st.builds(Picture, noise_mode=st.sampled_from(["const", "none"]), fps=st.floats(1, 120)),
     sinks=st.just({"nowhere": SINKS["null"]()}),
@@ -123,13 +127,25 @@ def test_built_in_patches_load_by_name_and_say_what_they_are(name):
     "find, replace, said",
     [
         ("index = 1", "idnex = 1", ["sources.eye.idnex: no such key", "index"]),
-        ('kind = "camera"', 'kind = "camrea"', ["sources.eye.kind", "'camrea'", "camera, pictures, video"]),
-        ('kind = "camera"', "kind = [1]", ["sources.eye.kind", "camera, pictures, video"]),
+        ('kind = "camera"', 'kind = "camrea"', ["sources.eye.kind", "'camrea'", ", ".join(SOURCES)]),
+        ('kind = "camera"', "kind = [1]", ["sources.eye.kind", ", ".join(SOURCES)]),
         ('kind = "activations"', 'kind = "activations"\nsource = "nose"', ["features.top.source", "'nose'", "eye"]),
         ("[0, 0, 1, 0.5]", "[0, 0, 2, 0.5]", ["features.top", "region", "0 to 1"]),
         ("[0, 0, 1, 0.5]", "[0, 0, 1, 0.5]\nlayers = 'conv9_9'", ["features.top", "'conv9_9'", "choose"]),
         ("seed = 3", 'seed = "3"', ["latent.seed", "integer", '"3"']),
         ("seed = 3", "seed = -3", ["seed -3", "0 to 4294967295"]),
+        ("seed = 3", "mix = [[1, 0.5], [-2, 0.5]]", ["mix: seed -2", "0 to 4294967295"]),
+        ("seed = 3", "mix = [[1, 0.5], [2, -0.5]]", ["mix: weight -0.5 of seed 2", "0 or more"]),
+        ("seed = 3", "mix = [[1, nan]]", ["latent.mix.0.1", "finite"]),
+        ("seed = 3", "mix = [[1, 0.0]]", ["mix", "every weight is 0"]),
+        ("seed = 3", "mix = [1, 2]", ["latent.mix.0", "array"]),
+        ("seed = 3", f"mix = {[[i, 1.0] for i in range(65)]}", ["mix", "65", "64"]),
+        ("seed = 3", "cutoff = -1", ["cutoff -1", "0 or more"]),
+        ("seed = 3", f"cutoff = {10**30}", ["latent.cutoff", "64 bits"]),
+        ("[sources.eye]", '[sources."my.eye"]', ["sources", "my.eye", "no dot"]),
+        ('"9-11"', f'"{"9" * 5000}"', ["no such rows"]),
+        ('name = "hands"', f"name = {'9' * 5000}", ["not TOML"]),
+        ('name = "hands"', f"name = {'[' * 3000}{']' * 3000}", ["not TOML"]),
         ('coarse = "top"', 'coarse = "bottom"', ["latent.rows.coarse", "'bottom'", "top"]),
         ('coarse = "top"', 'coarse = "light"', ["latent.rows.coarse", "'light'", "top"]),
         ('coarse = "top"', 'bass = "top"', ["latent.rows.bass", "coarse, middle, fine, all"]),
@@ -210,3 +226,252 @@ def test_rows_by_name_and_by_number(tiny):
 def test_stylegan3_has_a_row_that_places():
     G = StyleGAN3(img_resolution=32, channel_max=4, num_layers=6, z_dim=4, w_dim=4)
     assert patch.rows_of(G, "placement") == slice(0, 1)
+
+
+# --- changing ---------------------------------------------------------------------------------------------------------
+
+
+def refused(edits: Any, p: Patch | None = None) -> list[str]:
+    with pytest.raises(BadPatch) as error:
+        patch.changed(patch.parse(GOOD) if p is None else p, edits)
+    return error.value.problems
+
+
+def test_a_change_is_a_new_patch_and_the_old_one_stays():
+    old = patch.parse(GOOD)
+    new = patch.changed(old, {"latent.psi": 0.5, "picture.fps": 24, "name": "feet"})
+    assert (new.latent.psi, new.picture.fps, new.name) == (0.5, 24.0, "feet")
+    assert new.latent.rows == old.latent.rows and new.latent.seed == 3
+    assert old == patch.parse(GOOD)
+
+
+def test_stations_that_are_not_touched_go_on():
+    old = patch.parse(GOOD)
+    new = patch.changed(old, {"features.top.smoothing": 0.5, "features.light.region": [0, 0, 1, 1]})
+    assert new.sources["eye"] is old.sources["eye"] and new.sinks["film"] is old.sinks["film"]
+    assert new.features["light"] is old.features["light"]  # touched, but as it was
+    assert new.features["top"] is not old.features["top"] and old.features["top"].smoothing == 0.2
+    assert new.features["top"].region == (0, 0, 1, 0.5)  # the other fields stay
+    assert new.latent is old.latent and new.picture is old.picture
+
+
+def test_a_patch_rebuilt_from_its_own_document_keeps_its_stations():
+    old = patch.parse(GOOD)
+    document = patch.document(old)
+    new = patch.changed(old, {section: document[section] for section in patch.STATIONS})
+    for section in patch.STATIONS:
+        for name, station in getattr(old, section).items():
+            assert getattr(new, section)[name] is station
+
+
+@pytest.mark.parametrize(
+    "edits, find",
+    [
+        ({"latent.psi": {"feature": "light", "high": 2}}, lambda p: p.latent.psi == Route("light", high=2)),
+        ({"latent.psi.release": 2}, lambda p: p.latent.psi == Route("light", low=0.3, high=1.2, release=2)),
+        ({"latent.psi.spring.frequency": 3}, lambda p: p.latent.psi.spring == Spring(3)),
+        ({"latent.psi": None}, lambda p: p.latent.psi == 0.7),
+        ({"latent.rows.coarse": None}, lambda p: list(p.latent.rows) == ["9-11"]),
+        ({"latent.rows.coarse.amount": 0.2}, lambda p: p.latent.rows["coarse"] == Drive("top", 0.2)),
+        ({"latent.rows.middle": "top"}, lambda p: p.latent.rows["middle"] == Drive("top")),
+        ({"latent.rows.3": "top", "latent.rows.3.amount": 0.1}, lambda p: p.latent.rows["3"] == Drive("top", 0.1)),
+        ({"latent.rows": None}, lambda p: p.latent.rows == {}),
+        ({"latent.mix": [[1, 2], [3, 4.5]]}, lambda p: p.latent.mix == [(1, 2.0), (3, 4.5)]),
+        ({"sources.film": {"kind": "video", "path": "a.mp4"}}, lambda p: list(p.sources) == ["eye", "film"]),
+        ({"sources.eye": {"kind": "video", "path": "a.mp4"}}, lambda p: p.sources["eye"].path == "a.mp4"),
+        ({"sinks.film": None}, lambda p: p.sinks == {}),
+        ({"sinks": None}, lambda p: p.sinks == {}),
+        ({"name": None}, lambda p: p.name == ""),
+        ({"features.top.source": None}, lambda p: p.features["top"].source is None),
+        ({}, lambda p: p == patch.parse(GOOD)),
+    ],
+)  # fmt: skip
+def test_what_a_place_can_hold(edits, find):
+    assert find(patch.changed(patch.parse(GOOD), edits))
+
+
+@pytest.mark.parametrize(
+    "edits, said",
+    [
+        ({"latent.psy": 1}, ["latent.psy: no such key", "psi"]),
+        ({"latent.psy": None}, ["latent.psy: no such place", "psi"]),
+        ({"latent.psy.low": 1}, ["latent.psy: no such place", "psi"]),
+        ({"laten.psi": 1}, ["laten: no such place", "latent"]),
+        ({"bogus": 1}, ["bogus: no such key", "latent"]),
+        ({"": 1}, ["no such key", "latent"]),
+        ({3: 1}, ["3", "a place is a text"]),
+        ({"latent.seed.x": 1}, ["latent.seed.x", "no such place", "3"]),
+        ({"latent.psi.curv": "exp"}, ["latent.psi.curv: no such key", "curve"]),
+        ({"latent.rows.coarse": {"feature": "light"}}, ["latent.rows.coarse", "'light'", "top"]),
+        ({"latent.rows.bass": "top"}, ["latent.rows.bass: no such rows"]),
+        ({"latent.rows.middle": None}, ["latent.rows.middle: no such place", "coarse, 9-11"]),
+        ({"features.nose.region": [0, 0, 1, 1]}, ["features.nose: no such place", "top, light"]),
+        ({"features.top.region": [0, 0, 2, 1]}, ["features.top", "region", "0 to 1"]),
+        ({"features.top": None}, ["latent.rows.coarse", "no feature 'top'"]),
+        ({"sources.eye": None}, ["sources: none, but the features need one"]),
+        ({"sources.eye": 3}, ["sources: give each one a table"]),
+        ({"sources.ear": {"kind": "microscope"}}, ["sources.ear.kind", "'microscope'", "camera"]),
+        ({"sources.eye.kind": "video"}, ["sources.eye.index: no such key", "path"]),
+        ({"sources.my.eye": {"kind": "camera"}}, ["sources.my: no such place", "eye"]),
+        ({"sources": {"my.eye": {"kind": "camera"}}}, ["my.eye", "no dot"]),
+        ({"sinks.film.path": None}, ["sinks.film.path: this key is needed"]),
+        ({"picture.fps": "25"}, ["picture.fps", "number", '"25"']),
+        ({"picture.fps": float("inf")}, ["picture.fps", "finite"]),
+        ({"picture": 7}, ["picture: this should be a table, not 7"]),
+        ({"name": 7}, ["name: give text", "7"]),
+        ({"name": "\ud800"}, ["name", "surrogate"]),
+        ({"model": {1, 2}}, ["model: give text"]),
+        ({"latent.seed": b"3"}, ["latent.seed", "is not a table, a list, a text"]),
+        ({"latent.seed": 10**5000}, ["latent.seed", "64 bits"]),
+        ({"latent.seed": True}, ["latent.seed", "integer", "true"]),
+    ],
+)  # fmt: skip
+def test_a_change_that_cannot_be_is_refused_with_the_right_names(edits, said):
+    told = refused(edits)
+    assert any(all(part in line for part in said) for line in told), told
+
+
+def test_all_that_is_wrong_with_a_change_is_told_at_once():
+    told = "\n".join(refused({"latent.seed": -1, "latent.drift": -1, "picture.fps": 0, "nose": 1, "features.x.y": 1}))
+    for part in ("seed -1", "drift -1", "fps 0", "nose", "features.x"):
+        assert part in told
+
+
+def test_what_is_not_a_table_of_changes_is_refused():
+    for edits in (None, 3, "latent.psi", ["latent.psi"]):
+        assert "not a table" in refused(edits)[0]
+
+
+def test_a_table_as_deep_as_a_well_is_refused():
+    deep: Any = 1
+    for _ in range(5000):
+        deep = {"x": deep}
+    assert "deep" in refused({"latent.psi": deep})[0]
+    assert refused({"x" + ".x" * 20: 1})
+
+
+def test_a_refusal_does_not_repeat_a_whole_novel():
+    assert all(len(line) < 2000 for line in refused({"latent.seed": "x" * 10**6, "y" * 10**6: 1}))
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=6,
+)
+
+
+def places_of(table: Any, way: tuple[str, ...] = ()) -> list[str]:
+    found = [".".join(way)] if way else []
+    if isinstance(table, dict):
+        for key, inner in table.items():
+            found += places_of(inner, (*way, key))
+    return found
+
+
+FULL = patch.changed(
+    patch.parse(GOOD),
+    {
+        "sources.film": {"kind": "video", "path": "a.mp4"},
+        "sources.wall": {"kind": "pictures", "path": "here"},
+        "features.dance": {"kind": "motion", "source": "film"},
+        "features.deep": {"kind": "activations", "network": "discriminator"},
+        "latent.psi.spring": {"frequency": 2},
+        "latent.mix": [[1, 0.5], [2, 0.5]],
+        "sinks.here": {"kind": "window"},
+    },
+)
+PLACES = places_of(patch.document(FULL))
+fitting = st.one_of(
+    st.sampled_from([True, False, None, 0, 1, 3, 0.5, -1, "top", "light", "eye", "film", "const", "3x3", "mean", "b.mp4"]),
+    st.sampled_from([[0, 0, 0.5, 0.5], [1, 2, 3], [[1, 0.5]], [], {}, {"feature": "light"}, {"feature": "top"}, [640, 480]]),
+    anything,
+)  # fmt: skip
+
+
+def value_at(place: str) -> Any:
+    value: Any = patch.document(FULL)
+    for key in place.split("."):
+        value = value[key]
+    return value
+
+
+def alike(value: Any) -> st.SearchStrategy[Any]:
+    """What might stand in the place of a value."""
+    if isinstance(value, bool):
+        return st.booleans()
+    if isinstance(value, int):
+        return st.integers(0, 5)
+    if isinstance(value, float):
+        return st.floats(0, 1) | st.just({"feature": "light", "high": 2})
+    return st.just(value) | st.none()
+
+
+likely = st.sampled_from(PLACES).flatmap(lambda place: st.tuples(st.just(place), alike(value_at(place))))
+unlikely = st.tuples(
+    st.sampled_from(PLACES)
+    | st.sampled_from(PLACES).map(lambda p: p.rpartition(".")[0] + ".new")
+    | st.text(max_size=8),
+    fitting,
+)
+edits_of_any_kind = st.lists(likely, max_size=4).map(dict) | st.lists(likely | unlikely, max_size=3).map(dict)
+
+
+@settings(max_examples=600, deadline=None)
+@given(edits_of_any_kind)
+@example({"features.deep.layers": {"\x00\n\"'\\": 0.0}})
+@example({"sources.\"'": {"kind": "camera", "index": "\x7f\r\n"}})
+@example({"sources.wall.background": [256, 10**18, 0]})
+@example({"picture.fps": 10**400})
+def test_any_change_gives_a_patch_that_can_be_saved_or_is_refused_in_words(edits):
+    before, text = patch.document(FULL), patch.dumps(FULL)
+    try:
+        new = patch.changed(FULL, edits)
+    except BadPatch as error:
+        assert error.problems and all(isinstance(line, str) for line in error.problems)
+        str(error).encode()  # it can be sent and printed
+    else:
+        assert patch.parse(patch.dumps(new)) == new
+        assert patch.from_document(json.loads(json.dumps(patch.document(new), allow_nan=False))) == new
+    assert patch.document(FULL) == before and patch.dumps(FULL) == text
+
+
+@settings(max_examples=300, deadline=None)
+@given(anything | st.dictionaries(st.sampled_from([f.name for f in patch.fields(Patch)]), fitting, max_size=5))
+def test_any_document_is_a_patch_or_refused_in_words(document):
+    try:
+        patch.from_document(document)
+    except BadPatch as error:
+        assert error.problems
+
+
+@settings(max_examples=60, deadline=None)
+@given(patches)
+def test_a_document_holds_the_whole_patch(saved):
+    document = json.loads(json.dumps(patch.document(saved), allow_nan=False))
+    assert patch.from_document(document) == saved
+    for name, station in document["features"].items():
+        assert station["kind"] in FEATURES and "source" in station, name
+
+
+def test_a_document_says_what_was_left_at_its_default():
+    document = patch.document(patch.parse(GOOD))
+    assert document["sources"]["eye"]["kind"] == "camera" and document["sources"]["eye"]["mirror"] is True
+    assert document["features"]["top"]["region"] == [0.0, 0.0, 1.0, 0.5]
+    assert document["latent"]["psi"]["spring"] is None and document["latent"]["psi"]["curve"] == "linear"
+    assert document["latent"]["rows"]["coarse"] == {"feature": "top", "amount": 1.0}
+    assert document["latent"]["drift"] == 0.0 and document["picture"]["noise_mode"] == "const"
+
+
+@dataclass
+class Knob:
+    """A source that no registry knows."""
+
+    angle: float = 0.0
+    turns: list[int] = field(default_factory=list)
+
+
+def test_a_station_of_a_class_that_is_in_no_registry_can_be_turned_too():
+    old = Patch(sources={"knob": Knob()})  # type: ignore[dict-item]
+    new = patch.changed(old, {"sources.knob.angle": 3, "sources.knob.turns": [1]})
+    assert new.sources["knob"] == Knob(3.0, [1]) and patch.document(new)["sources"]["knob"]["kind"] == "knob"

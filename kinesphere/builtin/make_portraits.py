@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import os
 import platform
 import shlex
@@ -55,6 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folders of the stages, in order")
     parser.add_argument("--data", type=Path, required=True, help="the training set")
+    parser.add_argument("--before", type=Path, help="the card, as JSON, of the model that the first run started from")
+    parser.add_argument("--note", default="", help="what the card shall tell of the first run besides")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent, help="where model and card are written")
     parser.add_argument("--snapshot", type=Path, help="take this one, without a choice")
     parser.add_argument("--newest", type=int, default=4, help="how many snapshots to choose from")
@@ -63,7 +66,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     said = parser.parse_args(arguments)
     command = shlex.join(["python", "-m", "kinesphere.builtin.make_portraits", *(arguments or sys.argv[1:])])
     try:
-        make(said.runs, said.data, said.out, said.snapshot, said.newest, said.count, said.tried, command)
+        make(
+            said.runs,
+            said.data,
+            said.out,
+            said.snapshot,
+            said.newest,
+            said.count,
+            said.tried,
+            command,
+            said.before,
+            said.note,
+        )
     except KinesphereError as error:
         sys.exit(str(error))
 
@@ -77,10 +91,14 @@ def make(
     count: int,
     tried: int,
     command: str,
+    before: Path | None = None,
+    note: str = "",
 ) -> None:
     """Choose, save, read back, measure, and write the card."""
     judge = load_judge()
     stages = [stage(run) for run in runs]
+    stages[0]["notes"] = [*stages[0]["notes"], *([note] if note else [])]
+    earlier = json.loads(before.read_text())["stages"] if before else []
     data = open_set(zipped, stages[-1]["resolution"]).cached(MOST_CACHED)
     told(f"{data}: {len(runs)} stages")
     candidates = [snapshot] if snapshot else snapshots(runs[-1])[-newest:]
@@ -89,7 +107,7 @@ def make(
     path = out / f"{NAME}.safetensors"
     save(chosen, path)
     if chosen.stem.isdigit():  # what was trained after it made nothing of it
-        stages[-1] = stage(runs[-1], int(chosen.stem))
+        stages[-1] |= {key: told for key, told in stage(runs[-1], int(chosen.stem)).items() if key in ("kimg", "hours")}
     G = checkpoints.load(path).G_ema
     ours = understanding.measure(G, judge, count, progress=progress("pictures"))
     theirs = understanding.measure_data(judge, data, count, progress=progress("data"))
@@ -104,9 +122,9 @@ def make(
         },
         "model": facts(path),
         "data": about_data(data, zipped),
-        "stages": stages,
-        "kimg": round(sum(s["kimg"] for s in stages), 3),
-        "hours": round(sum(s["hours"] for s in stages), 2),
+        "stages": earlier + stages,
+        "kimg": round(sum(s["kimg"] for s in earlier + stages), 3),
+        "hours": round(sum(s["hours"] for s in earlier + stages), 2),
         "choice": {"goal": GOAL, "pictures of each": tried, "candidates": trials, "chosen": chosen.name},
         "count": count,
         "faces": faces(ours, theirs, understanding.measure(G, judge, count, psi=PSIS[0])),
@@ -264,7 +282,11 @@ def demands(card: dict[str, Any]) -> list[dict[str, Any]]:
         for name in model
         if name[3:].isdigit()
     ]
-    found += [(name, model[f"{name}_judge"], ">", SUPPORT) for name in ("precision", "recall")]
+    found += [
+        (f"{name} on the {eye}'s features", model[f"{name}_{eye.replace(' ', '')}"], ">", SUPPORT)
+        for eye in ("filter bank", "judge")
+        for name in ("precision", "recall")
+    ]
     return [
         {
             "what": what,

@@ -1,0 +1,308 @@
+"""Every control of an instrument: what can be played or set, where it is in the patch, and what it is called."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, Field, dataclass, fields
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
+
+from kinesphere.features.activations import POOLS, TO_Z
+from kinesphere.features.networks import NETWORKS
+from kinesphere.models import NOISE_MODES, Generator
+from kinesphere.patch import STATIONS, Drive, Latent, Patch, Picture, rows_of
+from kinesphere.routes import Route
+from kinesphere.sinks.video import CHROMA, PRESETS
+from kinesphere.sinks.window import FITS
+from kinesphere.sources.geometry import ASPECTS
+from kinesphere.types import KinesphereError
+
+
+@dataclass(frozen=True)
+class Control:
+    """One place of the patch that a hand may turn, in the player's words."""
+
+    place: str  # "latent.psi": what `patch.changed` takes
+    kind: str
+    # ^ number, integer, switch, choice, text, seed (a whole number), rows (a vector feature that drives them, or none),
+    #   region (left, top, right, bottom, 0 to 1), pair (width, height), colour (red, green, blue, 0 to 255),
+    #   seeds (pairs of a seed and its weight), table (anything else: shown, set in the patch's text)
+    label: str
+    help: str  # one sentence
+    group: str  # "patch", "sources.eye", "features.scene", "latent", "latent.rows", "latent.rows.single", "picture", "sinks.film"
+    default: Any = None  # plain JSON; None: without one (it may be left out), or needed
+    low: float | None = None  # ends of a slider, not limits: what cannot be is refused by the patch. None: no slider
+    high: float | None = None
+    step: float | None = None
+    unit: str = ""  # "s", "px", "pictures/s"; "file" where the text is a path on this machine
+    scale: str = "linear"  # "log": fine near low, and where low is 0, log from `step` on; "angle": high is low again
+    choices: tuple[str, ...] = ()
+    routable: bool = False  # a route may stand here
+
+
+class Words(NamedTuple):
+    """What a field is called, and how far its slider goes."""
+
+    label: str
+    help: str
+    low: float | None = None
+    high: float | None = None
+    step: float | None = None
+    unit: str = ""
+    scale: str = "linear"
+
+
+WORDS: Mapping[str, Words] = {
+    # the patch
+    "patch.model": Words("Model", "The generator that draws: the name of a model in the library.", unit="file"),
+    "patch.name": Words("Name", "What this instrument is called."),
+    "patch.about": Words("About", "One sentence for whoever plays it next."),
+    # sources
+    "mirror": Words("Mirror", "Shows the picture the other way round, as a mirror does."),
+    "size": Words("Size", "Width and height to which the picture is scaled; none keeps its own.", unit="px"),
+    "aspect": Words("Fitting", "How the size is reached: keep the shape, crop what sticks out, or fit with bars."),
+    "seed": Words("Seed", "The number that chance starts from; another number, another arrangement.", 0, 2**32 - 1, 1),
+    "camera.index": Words("Camera", "Which camera: 0 is the first; a device or a stream's address does too.", unit="file"),
+    "camera.width": Words("Width", "How wide a picture to ask the camera for; it gives what is nearest.", 160, 1920, 1, "px"),
+    "camera.height": Words("Height", "How high a picture to ask the camera for; it gives what is nearest.", 120, 1080, 1, "px"),
+    "camera.fps": Words("Pace", "How many pictures a second to ask the camera for.", 1, 120, 1, "pictures/s"),
+    "video.path": Words("File", "The video that is played.", unit="file"),
+    "video.loop": Words("Loop", "Begins again after the end; otherwise the last picture stays."),
+    "video.start": Words("Start", "Where in the video to begin.", 0, 600, 0.1, "s"),
+    "pictures.path": Words("Folder", "The folder whose pictures are shown.", unit="file"),
+    "pictures.seconds": Words("Time for each", "How long from one picture to the next.", 0.1, 60, 0.1, "s", "log"),
+    "pictures.fade": Words("Dissolve", "How long one picture takes to become the next; 0 cuts.", 0, 10, 0.1, "s"),
+    "pictures.loop": Words("Loop", "Begins again after the last picture; otherwise the last one stays."),
+    "pictures.order": Words("Order", "By name, or shuffled by the seed."),
+    "pictures.background": Words("Background", "The colour under what is transparent, and of the bars."),
+    # features
+    "source": Words("Looks at", "Which source it is drawn from; none is the first one."),
+    "region": Words("Region", "The part of the picture that it looks at."),
+    "activations.network": Words("Eye", "Which frozen network does the looking: each notices other things."),
+    "activations.weights": Words("Eye's weights", "A file with the network's weights, where it needs one.", unit="file"),
+    "activations.layers": Words("Depth", "Which layer of the network is read: early ones see edges, late ones see things."),
+    "activations.size": Words("Sharpness", "How finely the region is looked at; none suits the network.", 32, 512, 1, "px"),
+    "activations.pool": Words("Grid", "How exactly it knows where things are: mean does not, 4x4 does most."),
+    "activations.to_z": Words(
+        "Spread", "Calibrate learns what the scene does and spreads it over all pictures; standardise takes it as it is."
+    ),
+    "activations.warmup": Words("Getting to know", "How long it learns the scene before it forgets.", 0, 120, 1, "s"),
+    "activations.memory": Words("Memory", "How long it remembers what the scene used to do.", 1, 1800, 1, "s", "log"),
+    "activations.smoothing": Words(
+        "Smoothing", "How slowly it follows: 0 at once and trembling, more is calm and late.", 0, 5, 0.01, "s", "log"
+    ),
+    "activations.seed": Words(
+        "Dance", "Another number turns the same movements into other pictures (seed of the projection).", 0, 2**32 - 1, 1
+    ),
+    "motion.scale": Words("Sensitivity", "How much movement counts as a lot: less is more sensitive.", 0.005, 1, 0.005, "", "log"),
+    # latent
+    "latent.seed": Words("Seed", "The picture where nothing moves: each number is another one.", 0, 2**32 - 1, 1),
+    "latent.mix": Words("Between seeds", "Several seeds at once, each with its weight; none is the seed alone."),
+    "latent.drift": Words(
+        "Drift", "How long the still part takes to wander round and come back; 0 lets it stand.", 0, 600, 0.5, "s", "log"
+    ),
+    "latent.psi": Words(
+        "Boldness",
+        "How far from the average picture (truncation psi): 0 is the average, 1 all that the model learnt, below 0 opposites.",
+        -1,
+        2,
+        0.01,
+    ),
+    "latent.cutoff": Words(
+        "Bold from row", "From this row on the boldness leaves the picture alone (truncation cutoff); none leaves no row out.", 0
+    ),
+    "latent.label": Words("Class", "Which of the model's classes is drawn.", 0),
+    "drive.feature": Words("Driven by", "What takes hold of these rows; none leaves them to the seed."),
+    "drive.amount": Words("Amount", "How much it takes hold: 0 leaves the seed, 1 replaces it.", 0, 1, 0.01),
+    # picture
+    "picture.noise_mode": Words(
+        "Grain", "Fine detail by chance: const keeps it still, random lets it flicker, none leaves it out."
+    ),
+    "picture.fps": Words("Pace", "How many pictures a second to aim at.", 1, 120, 1, "pictures/s"),
+    # sinks
+    "window.fullscreen": Words("Full screen", "Fills the display."),
+    "window.display": Words("Display", "Which display: 0 is the main one, 1 the next, such as a projector.", 0, 4, 1),
+    "window.fit": Words("Fitting", "Fit shows all of the picture with bars, fill covers the display and cuts."),
+    "window.title": Words("Title", "What stands on top of the window."),
+    "video file.path": Words("File", "Where the film goes; it ends in .mp4.", unit="file"),
+    "video file.crf": Words("Loss", "How much the film may lose: 0 nothing, 16 looks the same, 51 is ruined.", 0, 51, 1),
+    "video file.preset": Words("Effort", "How hard the film is packed: slower makes a smaller file."),
+    "video file.chroma": Words("Colour", "420 plays everywhere, 444 keeps every detail of colour."),
+    "video file.sound": Words("Sound", "A file whose sound the film gets.", unit="file"),
+    "video file.sound_start": Words("Sound from", "Where in that file the sound begins.", 0, 600, 0.1, "s"),
+    "video file.overwrite": Words("Replace", "May take the place of a film with the same name."),
+}  # fmt: skip
+"""By "kind.field", or by the field's name alone where it means the same everywhere. What is not here is called by its name."""
+
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "picture.noise_mode": NOISE_MODES,
+    "activations.network": tuple(NETWORKS),
+    "activations.pool": tuple(POOLS),
+    "activations.to_z": TO_Z,
+    "aspect": tuple(ASPECTS),
+    "pictures.aspect": ("fit", "crop"),
+    "pictures.order": ("name", "shuffle"),
+    "window.fit": tuple(FITS),
+    "video file.preset": tuple(PRESETS),
+    "video file.chroma": tuple(CHROMA),
+}
+"""The names that a text may be, found as WORDS are."""
+
+BAND_WORDS = {
+    "coarse": ("Coarse", "pose and shape"),
+    "middle": ("Middle", "features and parts"),
+    "fine": ("Fine", "colour and texture"),
+    "all": ("All", "the whole picture"),
+    "placement": ("Placement", "where the picture lies"),
+}
+
+
+def controls(patch: Patch, G: Generator) -> list[Control]:
+    """Every control of a patch on its model, in the order of the flow: patch, sources, features, latent, rows, picture, sinks."""
+    found = [
+        _control("patch", Patch, f, "patch", "patch") for f in fields(Patch) if f.name in ("model", "name", "about")
+    ]
+    found += _of_stations(patch, "sources") + _of_stations(patch, "features")
+    found += _of_latent(G) + list(_of_rows(patch, G))
+    found += [_control("picture", Picture, f, "picture", "picture") for f in fields(Picture)]
+    return found + _of_stations(patch, "sinks")
+
+
+def _of_stations(patch: Patch, section: str) -> list[Control]:
+    found = []
+    for name, station in getattr(patch, section).items():
+        place, cls = f"{section}.{name}", type(station)
+        names = {**CHOICES, "source": tuple(patch.sources)} if section == "features" else CHOICES
+        found += [_control(_name(section, cls), cls, f, place, place, names) for f in fields(cls) if f.init]
+    return found
+
+
+def _name(section: str, cls: type) -> str:
+    """What WORDS call a kind of station: a video is a source and a sink, so the sink is a video file."""
+    kind = next((kind for kind, known in STATIONS[section].items() if known is cls), cls.__name__.lower())
+    return "video file" if (section, kind) == ("sinks", "video") else kind
+
+
+def _of_latent(G: Generator) -> list[Control]:
+    """The latent's own fields; how far two of them go, only the model knows."""
+    highest = {"cutoff": G.num_ws, "label": G.c_dim - 1}
+    found = []
+    for f in fields(Latent):
+        if f.name == "rows" or (f.name == "label" and G.c_dim < 2):
+            continue
+        found.append(_control("latent", Latent, f, "latent", "latent", highest=highest.get(f.name)))
+    return found
+
+
+def _of_rows(patch: Patch, G: Generator) -> Iterator[Control]:
+    """The bands that this model has, the rows that the patch names, and each row by itself."""
+    vectors = tuple(name for name, feature in patch.features.items() if feature.vector)
+    singles = [str(row) for row in range(G.num_ws)]
+    own = [name for name in patch.latent.rows if name not in {*BAND_WORDS, *singles}]
+    for rows in [*BAND_WORDS, *own, *singles]:
+        if not _has(G, rows):
+            continue
+        group = "latent.rows.single" if rows in singles else "latent.rows"
+        label, means = BAND_WORDS.get(rows, (f"Row{'s' * ('-' in rows)} {rows}", "this layer alone"))
+        place, words = f"latent.rows.{rows}", WORDS["drive.feature"]
+        yield Control(place, "rows", label, f"{means.capitalize()}: {_lower(words.help)}", group, choices=vectors)
+        if rows in patch.latent.rows:
+            amount = next(f for f in fields(Drive) if f.name == "amount")
+            yield _control("drive", Drive, amount, place, group, prefix=f"{label}: ")
+
+
+def _has(G: Generator, rows: str) -> bool:
+    try:
+        found = rows_of(G, rows)
+    except KinesphereError:
+        return False
+    return found.stop > found.start
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def _control(
+    name: str,
+    cls: type,
+    f: Field[Any],
+    place: str,
+    group: str,
+    choices: Mapping[str, tuple[str, ...]] = CHOICES,
+    highest: float | None = None,
+    prefix: str = "",
+) -> Control:
+    """The control of one field of a dataclass, which WORDS call `name`."""
+    parts = _types(cls)[f.name]
+    words = WORDS.get(f"{name}.{f.name}") or WORDS.get(f.name) or _plain_words(cls, f.name, parts)
+    names = choices.get(f"{name}.{f.name}") or choices.get(f.name, ())
+    if get_origin(parts[0]) is Literal:
+        names = tuple(map(str, get_args(parts[0])))
+    kind = _kind(f.name, parts, names)
+    own = f"{place}.{f.name}" if place != "patch" else f.name
+    numeric = kind in ("number", "integer", "seed")
+    return Control(
+        place=own,
+        kind=kind,
+        label=prefix + (_lower(words.label) if prefix else words.label),
+        help=words.help,
+        group=group,
+        default=_default(f),
+        low=words.low if numeric else None,
+        high=(highest if highest is not None else words.high) if numeric else None,
+        step=(words.step or (1 if kind != "number" else None)) if numeric else None,
+        unit=words.unit,
+        scale=words.scale,
+        choices=names if kind == "choice" else (),
+        routable=Route in parts,
+    )
+
+
+def _plain_words(cls: type, name: str, parts: tuple[Any, ...]) -> Words:
+    """For a field that has none yet: its name, and what its class says of itself."""
+    says = (cls.__doc__ or "").strip().partition("\n")[0]
+    label = name.replace("_", " ").capitalize()
+    return Words(label, f"{label} of {cls.__name__}: {says}" if says else label, unit="file" * (Path in parts))
+
+
+@cache
+def _types(cls: type) -> Mapping[str, tuple[Any, ...]]:
+    """What each field of a dataclass may hold, other than None."""
+    found = {}
+    for name, hint in get_type_hints(cls).items():
+        options = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+        found[name] = tuple(option for option in options if option is not types.NoneType)
+    return found
+
+
+KINDS: Mapping[Any, str] = {
+    bool: "switch",
+    int: "integer",
+    float: "number",
+    tuple[float, float, float, float]: "region",
+    tuple[int, int]: "pair",
+    tuple[int, int, int]: "colour",
+    list[tuple[int, float]]: "seeds",
+}
+
+
+def _kind(name: str, parts: tuple[Any, ...], choices: tuple[str, ...]) -> str:
+    """The kind of control that suits what a field may hold."""
+    if choices or get_origin(parts[0]) is Literal or name == "source":
+        return "choice"
+    if str in parts or Path in parts:
+        return "text"
+    if name == "seed" and int in parts:
+        return "seed"
+    return next((KINDS[part] for part in parts if part in KINDS), "table")
+
+
+def _default(f: Field[Any]) -> Any:
+    """A field's default as plain JSON."""
+    default = f.default_factory() if f.default_factory is not MISSING else f.default
+    if default is MISSING:
+        return None
+    return list(default) if isinstance(default, tuple) else default
