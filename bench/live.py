@@ -13,6 +13,7 @@ import platform
 import statistics
 import subprocess
 import time
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
@@ -20,10 +21,14 @@ from kinesphere.startup import calm_threads
 
 calm_threads()
 
+import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
-from kinesphere import checkpoints, patch  # noqa: E402
-from kinesphere.engine import Engine, perform  # noqa: E402
+from kinesphere import checkpoints, patch, routes  # noqa: E402
+from kinesphere.engine import Engine  # noqa: E402
+from kinesphere.lanes import Drawn  # noqa: E402
+from kinesphere.ops import to_pixels  # noqa: E402
+from kinesphere.performance import Performance  # noqa: E402
 from kinesphere.sinks import Null  # noqa: E402
 from kinesphere.sources import Video  # noqa: E402
 from kinesphere.types import Signal  # noqa: E402
@@ -75,15 +80,19 @@ def played(name: str, seconds: float) -> dict[str, object]:
         memory.append(resident())
         ages.append(status.age)
 
-    status = perform(engine, seconds, watch)
+    status = Performance(instrument, engine=engine).run(seconds, watch)
     settled = memory[len(memory) // 4 :]
     return {
         "patch": name,
         "pictures per second": round(status.fps, 1),
-        "step p50 ms": round(status.p50 * 1e3, 1),
-        "step p99 ms": round(status.p99 * 1e3, 1),
-        "step p50 / synthesis alone": round(status.p50 * 1e3 / stages["synthesis"], 2),
-        "p99 / p50": round(status.p99 / status.p50, 2),
+        "step p50 ms": round(status.step_p50 * 1e3, 1),
+        "step p99 ms": round(status.step_p99 * 1e3, 1),
+        "step p50 / synthesis alone": round(status.step_p50 * 1e3 / stages["synthesis"], 2),
+        "p99 / p50": round(status.step_p99 / status.step_p50, 2),
+        "interval p50 ms": round(status.p50 * 1e3, 1),
+        "interval p95 ms": round(status.p95 * 1e3, 1),
+        "interval p99 ms": round(status.p99 * 1e3, 1),
+        "dropped": status.dropped,
         "age p50 ms": round(statistics.median(a for a in ages if a is not None) * 1e3),
         "memory growth MB": round(settled[-1] - settled[0], 1),
         "failures": status.failures,
@@ -96,10 +105,90 @@ def played(name: str, seconds: float) -> dict[str, object]:
     }
 
 
+class Free(torch.nn.Module):
+    """A generator that costs nothing, in the sizes of the built-in one: what is left of a step is the engine's own."""
+
+    z_dim = w_dim = 512
+    c_dim, num_ws, img_resolution, img_channels = 0, 14, 256, 3
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.w_avg = torch.zeros(self.w_dim)
+        self.ws = torch.zeros(1, self.num_ws, self.w_dim)
+        self.img = torch.zeros(1, 3, self.img_resolution, self.img_resolution)
+
+    def mapping(self, z, c=None):
+        return self.ws + z[:, None]
+
+    def synthesis(self, ws, noise_mode="const"):
+        return self.img
+
+    def rows(self, band):
+        return {"coarse": slice(0, 4), "middle": slice(4, 8), "fine": slice(8, 14), "all": slice(0, 14)}[band]
+
+    def label(self, index):
+        return None
+
+
+@dataclass
+class Given:
+    """A feature whose values the bench puts there."""
+
+    vector: bool = False
+    source: str | None = None
+
+    def open(self, checkpoint) -> None: ...
+
+
+def overhead(steps: int = 1000) -> dict[str, object]:
+    """A step without the model: three driven bands and two routes, all of them new at each step, with a frame to 8 bits."""
+    rows = {"coarse": "a", "middle": "b", "fine": "c"}
+    amount = routes.Route("level", one_euro={}, release=0.3)
+    instrument = patch.Patch(
+        sources={"nowhere": Video(CLIP)},
+        features={name: Given(vector=name != "level") for name in ("a", "b", "c", "level")},
+        latent=patch.Latent(
+            rows={name: patch.Drive(feature, amount) for name, feature in rows.items()},
+            psi=routes.Route("level", attack=0.1, release=0.3),
+        ),
+    )
+    checkpoint = checkpoints.Checkpoint(G_ema=Free(), card=None)
+    performance = Performance(instrument, engine=Engine(instrument, checkpoint))
+    drawn = performance.engine.lanes.drawn
+    values = np.random.RandomState(0).randn(steps, 512).astype(np.float32)
+    took, busy, pixels = [], [], []
+    threads = torch.get_num_threads()
+    torch.set_num_threads(
+        1
+    )  # so that the time of this thread is the whole of it, also on a machine that does other things
+    for i in range(steps):
+        now = performance.clock()
+        for name, mailbox in drawn.items():
+            mailbox.put(Drawn(np.asarray(i % 100 / 100) if name == "level" else values[i], now))
+        start, began = time.perf_counter(), time.thread_time()
+        performance.beat()
+        took.append(time.perf_counter() - start)
+        busy.append(time.thread_time() - began)
+        began = time.thread_time()
+        to_pixels(performance.engine.G.img)[0].cpu().numpy()
+        pixels.append(time.thread_time() - began)
+    torch.set_num_threads(threads)
+    whole, own, frame = (np.array(times[steps // 20 :]) * 1e3 for times in (took, busy, pixels))
+    return {
+        "row": "overhead",
+        "beat without the model p50 ms": round(float(np.median(whole)), 3),
+        "p99 ms": round(float(np.quantile(whole, 0.99)), 3),
+        "of the processor p50 ms": round(float(np.median(own)), 3),
+        "of that, the frame to 8 bits": round(float(np.median(frame)), 3),
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=60.0)
-    seconds = parser.parse_args().seconds
+    parser.add_argument("--overhead", action="store_true", help="only the engine without a model; nothing is saved")
+    asked = parser.parse_args()
+    seconds, only = asked.seconds, asked.overhead
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=HERE, capture_output=True, text=True
     ).stdout.strip()
@@ -109,11 +198,13 @@ def main() -> None:
         "torch": torch.__version__,
         "commit": commit,
         "seconds": seconds,
-        "rows": [played(name, seconds) for name in patch.builtin_names()],
+        "overhead": overhead(),
+        "rows": [] if only else [played(name, seconds) for name in patch.builtin_names()],
     }
-    (HERE / "results").mkdir(exist_ok=True)
-    (HERE / "results" / "live.json").write_text(json.dumps(result, indent=2) + "\n")
-    for row in result["rows"]:
+    if not only:
+        (HERE / "results").mkdir(exist_ok=True)
+        (HERE / "results" / "live.json").write_text(json.dumps(result, indent=2) + "\n")
+    for row in [result["overhead"], *result["rows"]]:
         print("\n".join(f"{key:28} {value}" for key, value in row.items()), end="\n\n")
 
 

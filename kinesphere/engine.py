@@ -1,14 +1,11 @@
-"""The engine: one step from what the sources show to the frame that the sinks get, driven by the wall clock or a frame counter."""
+"""The engine: one step from what the sources show to the frame that the sinks get; and the film that it makes, step by step."""
 
 from __future__ import annotations
 
 import math
 import threading
-import time
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -17,13 +14,14 @@ from torch import Tensor
 
 from kinesphere import latent
 from kinesphere.checkpoints import Checkpoint
-from kinesphere.lanes import Drawn, Healths, InTurn, Lanes, OwnThreads
+from kinesphere.lanes import NOWHERE, OUT_OF_MEMORY, Drawn, Healths, InTurn, Lanes
+from kinesphere.models import noise_from
 from kinesphere.ops import to_pixels
 from kinesphere.patch import BadPatch, Number, Patch, rows_of
-from kinesphere.routes import Follower, Route
+from kinesphere.routes import Follower, Route, shape
 from kinesphere.sinks.sound import has_sound
 from kinesphere.sources import Camera, Video
-from kinesphere.types import KinesphereError, Source
+from kinesphere.types import Feature, KinesphereError, Latest, Source
 
 
 @dataclass(frozen=True)
@@ -33,55 +31,115 @@ class Moment:
     t: float  # seconds
     dt: float  # seconds since the step before
     patch: Patch  # as the step found it
-    features: Mapping[str, Drawn]  # the newest value of each feature that had one; a value that stays is the same object
+    # The newest value of each feature that had one; a value that stays is the same object.
+    features: Mapping[str, Drawn]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A patch that met its model: all that a step reads, so that a change is seen whole or not at all."""
+
+    patch: Patch
+    rows: Mapping[str, slice]  # of the model, for each name in latent.rows
+    c: Tensor | None  # the class, [1, c_dim]
+    lanes: Lanes = NOWHERE  # where features come from and frames go
 
 
 class Engine:
-    """An instrument, ready to play: a patch that met its model. Raises BadPatch where the two do not fit."""
+    """An instrument, ready to play: a patch that met its model. Raises BadPatch where the two do not fit.
 
-    lanes: Lanes
+    `running`: features of the patch that are at work already, and are not opened again.
+    """
 
-    def __init__(self, patch: Patch, checkpoint: Checkpoint, device: str | torch.device = "cpu") -> None:
-        self.patch, self.checkpoint, self.G = patch, checkpoint, checkpoint.G_ema.to(device)
+    def __init__(
+        self,
+        patch: Patch,
+        checkpoint: Checkpoint,
+        device: str | torch.device = "cpu",
+        running: Collection[Feature] = (),
+    ) -> None:
+        self.checkpoint, self.G = checkpoint, checkpoint.G_ema.to(device)
         self.device = torch.device(device)
         self.health = Healths()
-        self.rows: dict[str, slice] = {}
-        self._meet()
+        self._changing = threading.Lock()
+        self._now: Latest[Fitted] = Latest()
+        self._now.put(self._meet(patch, running))
         self._begin()
+
+    @property
+    def now(self) -> Fitted:
+        """What the next step reads."""
+        fitted = self._now.latest()
+        assert fitted is not None
+        return fitted
+
+    @property
+    def patch(self) -> Patch:
+        return self.now.patch
+
+    @property
+    def lanes(self) -> Lanes:
+        """What the step knows of the world around it."""
+        return self.now.lanes
+
+    @lanes.setter
+    def lanes(self, lanes: Lanes) -> None:
+        with self._changing:
+            self._now.put(replace(self.now, lanes=lanes))
 
     @property
     def size(self) -> tuple[int, int]:
         """Width and height of a frame, pixels."""
         return self.G.img_resolution, self.G.img_resolution
 
-    def _meet(self) -> None:
+    def play(self, patch: Patch) -> None:
+        """Another patch for the same model, from the next step on; from any thread. Features that are new objects are opened.
+
+        Raises BadPatch where it does not fit; then nothing has changed.
+        """
+        with self._changing:
+            self._now.put(self.fit(patch))
+
+    def fit(self, patch: Patch) -> Fitted:
+        """A patch for this model, its new features opened; nothing of what plays is touched. Raises BadPatch."""
+        now = self.now
+        fitted = self._meet(patch, list(now.patch.features.values()))
+        c = now.c if patch.latent.label == now.patch.latent.label else fitted.c
+        return replace(fitted, c=c, lanes=now.lanes)
+
+    def begin(self, fitted: Fitted) -> None:
+        """Play what was fitted, from the next step on."""
+        with self._changing:
+            self._now.put(fitted)
+
+    def _meet(self, patch: Patch, running: Collection[Feature]) -> Fitted:
         """Open the features; refuse, all at once, everything in the patch that only the model can refuse."""
-        problems = list(self.patch.problems())
-        for name in self.patch.latent.rows:
+        problems = list(patch.problems())
+        rows: dict[str, slice] = {}
+        for name in patch.latent.rows:
             try:
-                self.rows[name] = rows_of(self.G, name)
+                rows[name] = rows_of(self.G, name)
             except KinesphereError as error:
                 problems.append(f"latent.rows.{name}: {error}")
-        problems += self._contested()
+        problems += _contested(rows)
+        c = None
         try:
-            self.c = self.G.label(self.patch.latent.label)  # [1, c_dim]
+            c = self.G.label(patch.latent.label)  # [1, c_dim]
         except KinesphereError as error:
             problems.append(f"latent.label: {error}")
-        for name, feature in self.patch.features.items():
-            try:
-                feature.open(self.checkpoint)
-            except KinesphereError as error:
-                problems.append(f"features.{name}: {error}")
+        for name, feature in patch.features.items():
+            if not any(feature is other for other in running):
+                try:
+                    feature.open(self.checkpoint)
+                except KinesphereError as error:
+                    problems.append(f"features.{name}: {error}")
+                except OUT_OF_MEMORY:
+                    problems.append(
+                        f"features.{name}: there is not enough memory to begin it: end another, or make it smaller"
+                    )
         if problems:
-            raise BadPatch(f"the patch {self.patch.name or 'without a name'}", problems)
-
-    def _contested(self) -> Iterator[str]:
-        held: dict[int, str] = {}
-        for name, rows in self.rows.items():
-            taken = sorted({held[i] for i in range(rows.start, rows.stop) if i in held})
-            if taken:
-                yield f"latent.rows.{name}: these rows are driven by {', '.join(taken)} already"
-            held |= {i: name for i in range(rows.start, rows.stop)}
+            raise BadPatch(f"the patch {patch.name or 'without a name'}", problems)
+        return Fitted(patch, rows, c)
 
     def rewind(self) -> None:
         """Forget everything that was seen: the next step is the first."""
@@ -91,86 +149,139 @@ class Engine:
 
     def _begin(self) -> None:
         self.followers = {place: Follower(route) for place, route in self.patch.routes()}
+        self.followed = self.now  # what the followers follow
+        self._seen: set[str] = set()  # features that they had a value of
+        self.numbers = {place: follower.value for place, follower in self.followers.items()}  # of every route, by place
         self.health.clear()
-        self.mapped: dict[str, tuple[np.ndarray, Tensor]] = {}
+        # The last z of each feature, its c, its ws.
+        self.mapped: dict[str, tuple[np.ndarray, Tensor | None, Tensor]] = {}
+        self.still: tuple[object, np.ndarray] | None = None  # the last seeds that did not drift, and their z
         self.ws = self.G.w_avg.expand(1, self.G.num_ws, -1)  # where the instrument stands
         self.drawn_ws: Tensor | None = None  # and what the last frame was drawn from
+        self.drawn_noise = ""
         self.frame = np.zeros([self.size[1], self.size[0], 3], np.uint8)
         self.moment: Moment | None = None  # of the last step
         self.steps = 0
 
+    def go_on_from(self, other: Engine) -> None:
+        """Before the first step: what moves goes on moving from where it is in another engine, whose patch has the same routes."""
+        self.followers, self.followed, self.numbers, self._seen = (
+            other.followers, other.followed, other.numbers, other._seen,
+        )  # fmt: skip
+        self.moment, self.steps, self.health = other.moment, other.steps, other.health
+
+    @torch.inference_mode()
+    def warm(self) -> None:
+        """Draw a picture that nobody sees, so that the first that is seen comes at once. May raise what the model raises."""
+        self.frame = self._draw(self.now, self._place(self.now, {}, self.numbers, 0.0))
+
     @torch.inference_mode()
     def step(self, t: float, dt: float) -> None:
         """One frame at time `t`, `dt` seconds after the last. Never waits, prints or raises: what fails holds its last value."""
-        features = self.lanes.features(t)  # source -> feature
-        self.moment = Moment(t, dt, self.patch, features)
-        numbers = self._follow(features, t)  # route
+        now = self.now  # read once: a change comes between two steps
+        features = now.lanes.features(t)  # source -> feature
+        self.numbers = self._follow(now, features, t, dt)  # route
+        self.moment = Moment(t, dt, now.patch, features)
         with self.health.tried("latent"):
-            self.ws = self._place(features, numbers, t)  # latent
+            self.ws = self._place(now, features, self.numbers, t)  # latent
         with self.health.tried("picture"):
-            self.frame = self._draw(self.ws)  # generator
-        self.lanes.show(self.frame, t)  # sink
+            self.frame = self._draw(now, self.ws)  # generator
+        now.lanes.show(self.frame, t)  # sink
         self.steps += 1
 
-    def _follow(self, features: dict[str, Drawn], t: float) -> dict[str, float]:
+    def _follow(self, now: Fitted, features: Mapping[str, Drawn], t: float, dt: float) -> dict[str, float]:
         """The value of every route, by its place. A feature that has shown nothing yet is not a number, which a route waits out."""
+        if now is not self.followed:
+            self.followers = {place: self._follower(place, route, t - dt) for place, route in now.patch.routes()}
+            self.mapped = {name: known for name, known in self.mapped.items() if name in now.patch.features or not name}
+            self.followed = now
+        self._seen = set(features)
         values = {name: float(drawn.value) for name, drawn in features.items() if drawn.value.ndim == 0}
         return {
             place: follower(values.get(follower.route.feature, math.nan), t)
             for place, follower in self.followers.items()
         }
 
-    def _place(self, features: dict[str, Drawn], numbers: dict[str, float], t: float) -> Tensor:
+    def _follower(self, place: str, route: Route, t: float) -> Follower:
+        """The one that there is, where its route is the same; where another follows the same feature, one that goes on from it."""
+        known = self.followers.get(place)
+        if known is not None and known.route == route:
+            return known
+        follower = Follower(route)
+        if known is not None and known.route.feature == route.feature and route.feature in self._seen:
+            follower(_standing(route, known.value), t)
+        return follower
+
+    def _place(self, now: Fitted, features: Mapping[str, Drawn], numbers: Mapping[str, float], t: float) -> Tensor:
         """Where in the generator's space this moment stands: [1, num_ws, w_dim]."""
-        ws = self._static(t)
-        for name, drive in self.patch.latent.rows.items():
+        here = now.patch.latent
+        ws = self._map("", self._static(now.patch, t), now.c)
+        for name, drive in here.rows.items():
             if drive.feature in features:
                 amount = _number(drive.amount, f"latent.rows.{name}.amount", numbers)
-                ws = latent.mix(ws, self._map(drive.feature, features[drive.feature].value), self.rows[name], amount)
-        psi = _number(self.patch.latent.psi, "latent.psi", numbers)
-        return latent.truncate(ws, self.G.w_avg, psi, self.patch.latent.cutoff)
+                driven = self._map(drive.feature, features[drive.feature].value, now.c)
+                ws = latent.mix(ws, driven, now.rows[name], amount)
+        return latent.truncate(ws, self.G.w_avg, _number(here.psi, "latent.psi", numbers), here.cutoff)
 
-    def _static(self, t: float) -> Tensor:
-        """The latent of the rows that nothing drives: a seed, or where that seed's own drift has come to."""
-        here = self.patch.latent
-        z = (
-            latent.drift(here.seed, self.G.z_dim, t, period=here.drift)
-            if here.drift
-            else latent.seed_to_z(here.seed, self.G.z_dim)
-        )
-        return self._map("", z.reshape(1, -1).numpy())
+    def _static(self, patch: Patch, t: float) -> np.ndarray:
+        """The latent of the rows that nothing drives, z [1, z_dim]: a seed, a mix of some, or where their own drift has come to."""
+        here = patch.latent
+        seeds, weights = zip(*here.mix, strict=True) if here.mix else ((here.seed,), (1.0,))
+        if here.drift:
+            z = torch.cat([latent.drift(seed, self.G.z_dim, t, period=here.drift) for seed in seeds])
+        elif self.still is not None and self.still[0] == (seeds, weights):
+            return self.still[1]
+        else:
+            z = latent.seeds_to_z(seeds, self.G.z_dim)
+        z = latent.blend(z, weights) if here.mix else z
+        if not here.drift:
+            self.still = (seeds, weights), z.numpy()
+        return z.numpy()
 
-    def _map(self, name: str, z: np.ndarray) -> Tensor:
+    def _map(self, name: str, z: np.ndarray, c: Tensor | None) -> Tensor:
         """`z` through the mapping network, once for each new value."""
         known = self.mapped.get(name)
-        if known is None or not np.array_equal(known[0], z):
+        if known is None or known[1] is not c or not (known[0] is z or np.array_equal(known[0], z)):
             batch = torch.as_tensor(z, dtype=torch.float32, device=self.device).reshape(1, -1)
-            known = self.mapped[name] = (z, self.G.mapping(batch, self.c))
-        return known[1]
+            known = self.mapped[name] = (z, c, self.G.mapping(batch, c))
+        return known[2]
 
-    def _draw(self, ws: Tensor) -> np.ndarray:
+    def _draw(self, now: Fitted, ws: Tensor) -> np.ndarray:
         """The frame [H, W, 3] uint8; the last one again where nothing has changed."""
-        noise_mode = self.patch.picture.noise_mode
-        if self.drawn_ws is not None and noise_mode != "random" and torch.equal(ws, self.drawn_ws):
+        noise_mode = now.patch.picture.noise_mode
+        same = self.drawn_ws is not None and self.drawn_noise == noise_mode and torch.equal(ws, self.drawn_ws)
+        if same and noise_mode != "random":
             return self.frame
-        if noise_mode == "random":
-            torch.manual_seed(self.steps)
-        frame = to_pixels(self.G.synthesis(ws, noise_mode=noise_mode))[0].cpu().numpy()
-        self.drawn_ws = ws
+        with noise_from(torch.Generator(self.device).manual_seed(self.steps)):
+            frame = to_pixels(self.G.synthesis(ws, noise_mode=noise_mode))[0].cpu().numpy()
+        self.drawn_ws, self.drawn_noise = ws, noise_mode
         return frame
 
 
-def _number(value: Number, place: str, numbers: dict[str, float]) -> float:
+def _contested(rows: Mapping[str, slice]) -> Iterator[str]:
+    held: dict[int, str] = {}
+    for name, taken in rows.items():
+        others = sorted({held[i] for i in range(taken.start, taken.stop) if i in held})
+        if others:
+            yield f"latent.rows.{name}: these rows are driven by {', '.join(others)} already"
+        held |= {i: name for i in range(taken.start, taken.stop)}
+
+
+def _number(value: Number, place: str, numbers: Mapping[str, float]) -> float:
     return numbers[place] if isinstance(value, Route) else value
 
 
-@contextmanager
-def _drawing(engine: Engine, lanes: InTurn | OwnThreads) -> Iterator[None]:
-    if engine.steps:
-        engine.rewind()
-    with lanes:
-        engine.lanes = lanes
-        yield
+def _standing(route: Route, value: float) -> float:
+    """A value of the feature at which a route at rest gives `value`, or is nearest to it: by bisection, as every curve rises."""
+    low, high = (0.0, 1.0) if route.clamp else (-8.0, 8.0)
+    rises = shape(route, high) >= shape(route, low)
+    for _ in range(40):
+        middle = (low + high) / 2
+        if (shape(route, middle) < value) == rises:
+            low = middle
+        else:
+            high = middle
+    return route.in_low + (low + high) / 2 * (route.in_high - route.in_low)
 
 
 def render(engine: Engine, frames: int, fps: Fraction, on_frame: Callable[[int], None] = lambda i: None) -> None:
@@ -178,7 +289,9 @@ def render(engine: Engine, frames: int, fps: Fraction, on_frame: Callable[[int],
 
     The engine's sinks get them; close them, whole, on any interruption. Raises KinesphereError at the first station that fails.
     """
-    with _drawing(engine, InTurn(engine.patch, engine.health, engine.size, fps)):
+    if engine.steps:
+        engine.rewind()
+    with InTurn(engine.patch, engine.health, engine.size, fps) as engine.lanes:
         for i in range(frames):
             engine.step(float(i / fps), float(1 / fps))
             for name, health in engine.health.items():
@@ -222,93 +335,3 @@ def sound(patch: Patch) -> tuple[str | None, float]:
     if isinstance(source, Video) and has_sound(source.path):
         return str(source.path), source.start
     return None, 0.0
-
-
-@dataclass(frozen=True)
-class Status:
-    """How a performance goes, now."""
-
-    t: float  # seconds played
-    frames: int
-    fps: float  # pictures a second, over the last second or so
-    p50: float  # seconds that a step took, median of the last few hundred
-    p99: float
-    late: int  # steps that took longer than a beat of the clock
-    age: float | None  # seconds since the oldest feature value in the picture was seen; None before the first
-    troubles: dict[str, str]  # what is wrong now, by station
-    failures: int  # of all stations, ever
-
-
-class Meter:
-    """Measures the steps of a performance."""
-
-    def __init__(self) -> None:
-        self.took: deque[float] = deque(maxlen=300)
-        self.ended: deque[float] = deque(maxlen=60)
-        self.late = 0
-
-    def status(self, engine: Engine, t: float) -> Status:
-        took = np.array(self.took or [0.0])
-        ended = list(self.ended)
-        span = ended[-1] - ended[0] if len(ended) > 1 else 0.0
-        seen = [drawn.t for drawn in engine.lanes.features(t).values()]
-        return Status(
-            t=t,
-            frames=engine.steps,
-            fps=(len(ended) - 1) / span if span else 0.0,
-            p50=float(np.median(took)),
-            p99=float(np.quantile(took, 0.99)),
-            late=self.late,
-            age=t - min(seen) if seen else None,
-            troubles=engine.health.troubles(),
-            failures=sum(h.failures for h in list(engine.health.values())),
-        )
-
-
-def perform(
-    engine: Engine,
-    seconds: float | None = None,
-    on_status: Callable[[Status], None] = lambda status: None,
-    status_every: float = 1.0,
-) -> Status:
-    """Play, on the wall clock, for `seconds` or until a window is closed or Ctrl-C. Returns the last status.
-
-    Steps come at an even `patch.picture.fps`; where the machine is too slow they come as fast as it can, and nothing queues.
-    """
-    start = time.monotonic()
-
-    def clock() -> float:
-        return time.monotonic() - start
-
-    fps = Fraction(engine.patch.picture.fps).limit_denominator(1001)
-    lanes = OwnThreads(engine.patch, engine.health, engine.size, fps, clock)
-    meter, over = Meter(), threading.Event()
-    with _drawing(engine, lanes):
-        pictures = threading.Thread(
-            target=_beat, args=(engine, float(fps), clock, over, meter), name="pictures", daemon=True
-        )
-        pictures.start()
-        try:
-            shown = 0.0
-            while pictures.is_alive() and not lanes.closed() and (seconds is None or clock() < seconds):
-                lanes.show_main(timeout=0.02)
-                if clock() - shown >= status_every:
-                    shown = clock()
-                    on_status(meter.status(engine, shown))
-        finally:
-            over.set()
-            pictures.join(timeout=10)
-    return meter.status(engine, clock())
-
-
-def _beat(engine: Engine, fps: float, clock: Callable[[], float], over: threading.Event, meter: Meter) -> None:
-    """Step at an even `fps`; a machine that is too slow steps as often as it can, and what it missed is not made up for."""
-    due = last = 0.0
-    while not over.wait(max(0.0, due - clock())):
-        t = clock()
-        engine.step(t, t - last)
-        now = clock()
-        meter.took.append(now - t)
-        meter.ended.append(now)
-        meter.late += now > due + 1 / fps
-        due, last = max(due + 1 / fps, now), t

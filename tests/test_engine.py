@@ -1,9 +1,8 @@
-"""The engine: what is seen moves the picture, the same patch gives the same film, and nothing that fails stops a performance."""
+"""The engine: what is seen moves the picture, the same patch gives the same film, and a change is seen whole or not at all."""
 
 import itertools
 import threading
-import time
-import tracemalloc
+from dataclasses import replace
 from fractions import Fraction
 from importlib import resources
 
@@ -15,15 +14,16 @@ from conftest import Kept, Light, Pooled, Scripted, tiny_generator
 from kinesphere import engine as engines
 from kinesphere import latent
 from kinesphere.checkpoints import Checkpoint
-from kinesphere.engine import Engine, perform, render
+from kinesphere.engine import Engine, render
 from kinesphere.features import Activations
+from kinesphere.lanes import Drawn
 from kinesphere.ops import to_pixels
 from kinesphere.patch import BadPatch, Drive, Latent, Patch, Picture
 from kinesphere.routes import Route
-from kinesphere.sinks import Null
 from kinesphere.sources import Camera, Video
 from kinesphere.types import KinesphereError
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 FPS = Fraction(10)
 
 
@@ -213,233 +213,216 @@ def test_a_film_is_as_long_as_its_source_unless_told_otherwise():
         engines.length(Patch(sources={"eye": Camera()}))
 
 
-# --- live -------------------------------------------------------------------------------------------------------------
-# A performance here ends when something has happened (`until`), not after so many seconds: the machine may be slow.
+# --- another patch while playing --------------------------------------------------------------------------------------
 
 
-class Slow(Light):
-    """A feature that takes its time."""
+class Shelf:
+    """Lanes in a test's own hands: what the features show now, and every frame that came."""
 
-    def __call__(self, signal):
-        time.sleep(0.2)
-        return super().__call__(signal)
+    def __init__(self):
+        self.now, self.frames = {}, []
 
+    def features(self, t):
+        return dict(self.now)
 
-class Stuck(Null):
-    """A sink that takes its time."""
-
-    def write(self, frame, t):
-        super().write(frame, t)
-        time.sleep(0.2)
+    def show(self, frame, t):
+        self.frames.append(frame)
 
 
-class Watched(Kept):
-    """A window that closes itself when `until` says so."""
-
-    main_thread = True
-    until = staticmethod(lambda engine, frames: len(frames) >= 20)
-
-    @property
-    def closed(self):
-        return self.until(self.engine, [f for _, f in self.all])
+def playing(checkpoint, **parts):
+    """An engine with a light that the test holds in its hand."""
+    parts = {"sources": {"eye": Scripted(pictures(1))}, "features": {"light": Light(), "pool": Pooled()}, **parts}
+    engine = Engine(Patch(**parts), checkpoint)
+    engine.lanes = Shelf()
+    return engine
 
 
-def threads():
-    return {t.name for t in threading.enumerate() if t.name.split()[0] in ("watch", "draw", "deliver", "pictures")}
+def bright(value, t=0.0):
+    return {"light": Drawn(np.asarray(float(value)), t)}
 
 
-def live(checkpoint, shown, until=None, **stations):
-    screen = Watched()
-    patch = Patch(
-        **{
-            "sources": {"eye": Scripted(shown, fps=20.0)},
-            "features": {"pool": Pooled()},
-            "latent": Latent(rows={"coarse": Drive("pool")}),
-            "picture": Picture(fps=50.0),
-            **stations,
-            "sinks": {"screen": screen, **stations.get("sinks", {})},
-        }
-    )
-    screen.engine = Engine(patch, checkpoint)
-    if until is not None:
-        screen.until = until
-    return screen.engine
+def with_latent(engine, **values):
+    return replace(engine.patch, latent=replace(engine.patch.latent, **values))
 
 
-def done(engine, station):
-    return engine.health[station].done if station in engine.health else 0
+def test_another_patch_is_what_the_next_step_plays(tiny_checkpoint):
+    G = tiny_checkpoint.G_ema
+    engine = playing(tiny_checkpoint, latent=Latent(seed=3, psi=1.0))
+    engine.step(0.0, 0.0)
+    engine.play(with_latent(engine, seed=4, psi=0.5))
+    engine.step(0.1, 0.1)
+    want = G.w_avg + 0.5 * (G.mapping(latent.seed_to_z(4, G.z_dim)) - G.w_avg)
+    torch.testing.assert_close(engine.ws, want)
+    np.testing.assert_array_equal(engine.lanes.frames[-1], to_pixels(G.synthesis(engine.ws.clone()))[0].numpy())
+    assert engine.moment.patch is engine.patch
 
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-PATIENCE = 60.0  # seconds after which a performance has clearly failed
-
-
-def test_a_performance_follows_the_camera_and_leaves_no_thread_behind(tiny_checkpoint):
-    engine = live(tiny_checkpoint, pictures(1000), lambda engine, frames: len({f.tobytes() for f in frames}) >= 10)
-    status = perform(engine, PATIENCE)
-    assert status.t < PATIENCE and status.failures == 0 and not status.troubles
-    assert threads() == set() and engine.patch.sources["eye"].closed >= 1
-
-
-def test_the_picture_is_never_older_than_the_newest_features(tiny_checkpoint):
-    """What a step draws from is what lay in the mailboxes when it began, or came since."""
-    engine = live(tiny_checkpoint, pictures(1000), lambda engine, frames: len(frames) >= 30)
-    follow, stale, used = engine._follow, [], []
-
-    def spied(features, t):
-        mailbox = engine.lanes.drawn["pool"]
-        used.append(features["pool"].t if features else -1.0)
-        if features and (newest := mailbox.latest()) is not features["pool"]:
-            stale.append(newest.t - features["pool"].t)  # one that came after this step had looked
-        return follow(features, t)
-
-    engine._follow = spied
-    perform(engine, PATIENCE)
-    assert used == sorted(used) and len(set(used)) > 5
-    assert len(stale) <= len(used) // 10 + 1
-
-
-def test_a_slow_feature_does_not_slow_the_picture(tiny_checkpoint):
-    engine = live(
-        tiny_checkpoint,
-        pictures(1000),
-        lambda engine, frames: done(engine, "features.slow") >= 4,
-        features={"pool": Pooled(), "slow": Slow()},
-    )
-    status = perform(engine, PATIENCE)
-    assert status.t < PATIENCE
-    assert status.frames > 2 * done(engine, "features.slow")
-    assert done(engine, "features.pool") > 1.5 * done(engine, "features.slow")
-
-
-def test_a_blocked_sink_does_not_slow_the_picture(tiny_checkpoint):
-    engine = live(
-        tiny_checkpoint,
-        pictures(1000),
-        lambda engine, frames: engine.patch.sinks["stuck"].frames >= 4,
-        sinks={"stuck": Stuck()},
-    )
-    status = perform(engine, PATIENCE)
-    assert status.t < PATIENCE
-    assert len(engine.patch.sinks["screen"].all) > 2 * engine.patch.sinks["stuck"].frames
-
-
-def test_a_camera_that_stops_holds_the_last_picture_says_so_and_comes_back(tiny_checkpoint, monkeypatch):
-    monkeypatch.setattr("kinesphere.lanes.RETRY", 0.1)
-    shown = [*pictures(8), *[None] * 20, *pictures(1000, seed=1)]
-    statuses = []
-
-    def until(engine, frames):
-        told = ["sources.eye" in s.troubles for s in statuses]
-        return True in told and told[-5:] == [False] * 5
-
-    engine = live(tiny_checkpoint, shown, until)
-    perform(engine, PATIENCE, statuses.append, status_every=0.1)
-    out = [s for s in statuses if "sources.eye" in s.troubles]
-    assert {s.troubles["sources.eye"] for s in out} == {"the cable is out"}
-    frames = engine.patch.sinks["screen"].all
-    held = {f.tobytes() for t, f in frames if out[0].t + 0.1 < t < out[-1].t}
-    assert len(held) == 1
-    assert engine.patch.sources["eye"].opened >= 2
-    assert len({f.tobytes() for t, f in frames if t > out[-1].t + 0.2} - held) >= 1
-
-
-def test_a_camera_that_hangs_is_told_and_the_last_picture_stays(tiny_checkpoint, monkeypatch):
-    monkeypatch.setattr("kinesphere.lanes.SILENT", 0.2)
+def test_a_change_is_seen_whole_or_not_at_all(tiny_checkpoint):
+    """Seed and psi change together, a few thousand times, from another thread: no step has one of this and one of that."""
+    G = tiny_checkpoint.G_ema
+    engine = playing(tiny_checkpoint)
+    looks = [with_latent(engine, seed=seed, psi=psi) for seed, psi in ((1, 1.0), (2, 0.5))]
+    engine._draw = lambda now, ws: engine.frame
+    static = [G.mapping(latent.seed_to_z(look.latent.seed, G.z_dim)) for look in looks]
+    whole = [G.w_avg + look.latent.psi * (ws - G.w_avg) for look, ws in zip(looks, static, strict=True)]
     over = threading.Event()
 
-    class Hanging(Scripted):
-        def read(self, t):
-            if t > 0.5:
-                over.wait(PATIENCE)
-            return super().read(t)
+    def turn():
+        for look in itertools.cycle(looks):
+            if over.is_set():
+                return
+            engine.play(look)
 
-    statuses = []
-    until = lambda engine, frames: statuses and "sources.eye" in statuses[-1].troubles  # noqa: E731
-    engine = live(tiny_checkpoint, [], until, sources={"eye": Hanging(pictures(1000), fps=20.0)})
-    status = perform(engine, PATIENCE, lambda s: (statuses.append(s), s.troubles and over.set()), status_every=0.05)
-    assert status.t < PATIENCE and "not answered" in statuses[-1].troubles["sources.eye"]
-
-
-def test_a_camera_that_changes_size_goes_on(tiny_checkpoint):
-    shown = [*pictures(6), *[np.zeros([60, 100, 3], np.uint8) + i % 200 for i in range(1000)]]
-    engine = live(
-        tiny_checkpoint,
-        shown,
-        lambda engine, frames: done(engine, "features.pool") >= 10,
-        features={"pool": Activations()},
-    )
-    status = perform(engine, PATIENCE)
-    assert status.t < PATIENCE and status.failures == 0
-
-
-def test_a_model_that_fails_holds_the_last_picture(tiny_checkpoint):
-    engine = live(tiny_checkpoint, pictures(1000), lambda engine, frames: len(frames) >= 30)
-    draw, calls = engine._draw, []
-
-    def failing(ws):
-        calls.append(1)
-        if 10 < len(calls) < 20:
-            raise RuntimeError("out of memory")
-        return draw(ws)
-
-    engine._draw = failing
-    status = perform(engine, PATIENCE)
-    assert engine.health["picture"].failures == 9 and not status.troubles and status.t < PATIENCE
-
-
-def test_what_is_missing_at_the_start_is_refused_and_nothing_stays_open(tiny_checkpoint):
-    first = Scripted(pictures(1))
-    engine = live(tiny_checkpoint, [], sources={"first": first, "film": Video("nowhere.mp4")})
-    with pytest.raises(KinesphereError, match="nowhere.mp4"):
-        perform(engine, seconds=0.5)
-    assert (first.opened, first.closed) == (1, 1) and threads() == set()
-
-
-def test_a_model_that_is_too_slow_plays_at_its_own_even_pace(tiny_checkpoint):
-    engine = live(tiny_checkpoint, pictures(1000), lambda engine, frames: len(frames) >= 6)
-    draw = engine._draw
-    engine._draw = lambda ws: (time.sleep(0.11), draw(ws))[1]
-    status = perform(engine, PATIENCE)
-    steps = np.diff([t for t, _ in engine.patch.sinks["screen"].all])
-    assert status.late >= 5 and all(steps > 0.1)
-
-
-def test_what_was_late_is_not_made_up_for(tiny_checkpoint):
-    """After a hitch the steps go on at their pace; none comes early."""
-    engine = live(tiny_checkpoint, pictures(1000), lambda engine, frames: len(frames) >= 20)
-    draw, calls = engine._draw, []
-    engine._draw = lambda ws: (calls.append(1), time.sleep(0.5 if len(calls) == 5 else 0), draw(ws))[2]
-    perform(engine, PATIENCE)
-    steps = np.diff([t for t, _ in engine.patch.sinks["screen"].all])
-    assert max(steps) > 0.5 and min(steps) > 0.5 / 50
-
-
-def test_a_frame_that_would_be_the_same_is_not_computed_again(tiny_checkpoint):
-    engine = live(tiny_checkpoint, pictures(1), lambda engine, frames: len(frames) >= 10)
-    drawn = []
-    tiny_checkpoint.G_ema.synthesis.register_forward_hook(lambda *_: drawn.append(1))
-    perform(engine, PATIENCE)
-    assert len(drawn) <= 2
-
-
-def test_memory_does_not_grow(tiny_checkpoint):
-    """A queue anywhere would keep every picture: 200 of them are 18 MB."""
-    held = {}
-    big = [np.full([200, 150, 3], i, np.uint8) for i in range(256)] * 10
-
-    def until(engine, frames):
-        for n in (50, 250):
-            if engine.steps >= n and n not in held:
-                held[n] = tracemalloc.get_traced_memory()[0]
-        return 250 in held
-
-    engine = live(tiny_checkpoint, big, until, picture=Picture(fps=200.0))
-    engine.patch.sinks["screen"].keep = False
-    engine.patch.sources["eye"].fps = 200.0
-    tracemalloc.start()
+    engine.play(looks[0])
+    turner = threading.Thread(target=turn)
+    turner.start()
     try:
-        perform(engine, PATIENCE)
+        seen = []
+        for i in range(500):
+            engine.step(i / 100, 0.01)
+            seen.append([bool(torch.allclose(engine.ws, ws)) for ws in whole])
     finally:
-        tracemalloc.stop()
-    assert held[250] - held[50] < 2e6
+        over.set()
+        turner.join()
+    assert all(any(match) for match in seen) and [any(column) for column in zip(*seen, strict=True)] == [True, True]
+
+
+@pytest.mark.parametrize(
+    "change, said",
+    [
+        ({"rows": {"0-99": Drive("pool")}}, "latent.rows.0-99"),
+        ({"label": 2}, "no classes"),
+        ({"psi": Route("nothing")}, "'nothing'"),
+    ],
+)
+def test_a_patch_that_is_refused_changes_nothing(tiny_checkpoint, change, said):
+    engine = playing(tiny_checkpoint, latent=Latent(seed=3, psi=Route("light", release=1.0)))
+    engine.lanes.now = bright(1)
+    engine.step(0.0, 0.0)
+    now, followers, ws = engine.now, dict(engine.followers), engine.ws
+    with pytest.raises(BadPatch, match=said):
+        engine.play(with_latent(engine, **change))
+    assert engine.now is now
+    engine.step(0.1, 0.1)
+    assert engine.followers == followers and torch.equal(engine.ws, ws)
+
+
+def test_only_features_that_are_new_objects_are_opened(tiny_checkpoint):
+    class Opened(Light):
+        opens = 0
+
+        def open(self, checkpoint):
+            self.opens += 1
+
+    old, new = Opened(), Opened()
+    engine = playing(tiny_checkpoint, features={"light": old})
+    engine.play(replace(engine.patch, features={"light": old, "other": new}))
+    engine.play(replace(engine.patch, name="again"))
+    assert (old.opens, new.opens) == (1, 1)
+
+
+def test_a_route_that_stays_goes_on_where_it_is(tiny_checkpoint):
+    """Its filter remembers: after a change elsewhere the value falls on along the same curve."""
+    alone, changed = (playing(tiny_checkpoint, latent=Latent(psi=Route("light", release=1.0))) for _ in range(2))
+    values = []
+    for engine in (alone, changed):
+        engine.lanes.now = bright(1)
+        engine.step(0.0, 0.0)
+        engine.lanes.now = bright(0)
+        engine.step(0.5, 0.5)
+        if engine is changed:
+            engine.play(with_latent(engine, seed=9))
+        engine.step(1.0, 0.5)
+        values.append(engine.numbers["latent.psi"])
+    assert values[0] == values[1] == pytest.approx(np.exp(-1.0))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"high": 0.8},
+        {"curve": "square"},
+        {"invert": True},
+        {"in_high": 2.0},
+        {"release": 4.0, "low": -1.0},
+        {"clamp": False, "curve": "exp"},
+        {"high": -2.0},
+    ],
+)
+def test_a_route_that_changes_moves_on_from_the_value_that_it_had(tiny_checkpoint, other):
+    """However a slow route is set anew, the picture does not jump: a moment later the value is still near."""
+    slow = {"release": 2.0, "attack": 2.0}
+    engine = playing(tiny_checkpoint, latent=Latent(psi=Route("light", **slow)))
+    engine.lanes.now = bright(0)
+    engine.step(0.0, 0.0)
+    engine.lanes.now = bright(1)
+    engine.step(1.0, 1.0)
+    before = engine.numbers["latent.psi"]
+    route = Route("light", **{**slow, **other})
+    nearest = min(max(before, min(route.low, route.high)), max(route.low, route.high))
+    engine.play(with_latent(engine, psi=route))
+    engine.step(1.001, 0.001)
+    assert engine.numbers["latent.psi"] == pytest.approx(nearest, abs=5e-3)
+    engine.step(99.0, 98.0)
+    rest = Engine(engine.patch, tiny_checkpoint)
+    rest.lanes = engine.lanes
+    rest.step(0.0, 0.0)
+    assert engine.numbers == pytest.approx(rest.numbers, abs=1e-6)
+
+
+def test_numbers_are_the_value_of_every_route_by_its_place(tiny_checkpoint):
+    rows = {"coarse": Drive("pool", Route("light", low=1.0, high=0.0))}
+    engine = playing(tiny_checkpoint, latent=Latent(psi=Route("light", low=0.5, high=1.5), rows=rows))
+    engine.lanes.now = bright(0.25)
+    engine.step(0.0, 0.0)
+    assert engine.numbers == {"latent.psi": 0.75, "latent.rows.coarse.amount": 0.75}
+
+
+def test_another_class_is_another_picture_of_the_same_seed():
+    G = tiny_generator("stylegan2", c_dim=3)
+    engine = playing(Checkpoint(G_ema=G, card=None), latent=Latent(seed=1, psi=1.0))
+    for label in (0, 2, 0):
+        engine.play(with_latent(engine, label=label))
+        engine.step(0.0, 0.0)
+        torch.testing.assert_close(engine.ws, G.mapping(latent.seed_to_z(1, G.z_dim), torch.eye(3)[[label]]))
+
+
+def test_a_new_seed_costs_no_second_mapping_of_what_a_feature_shows(tiny_checkpoint):
+    engine = playing(tiny_checkpoint, latent=Latent(rows={"coarse": Drive("pool")}))
+    engine.lanes.now = {"pool": Drawn(np.ones(16, np.float32), 0.0)}
+    mapped = []
+    tiny_checkpoint.G_ema.mapping.register_forward_hook(lambda *_: mapped.append(1))
+    engine.step(0.0, 0.0)
+    engine.play(with_latent(engine, seed=8))
+    engine.step(0.1, 0.1)
+    assert len(mapped) == 3  # the first seed, the feature, the second seed
+
+
+def test_another_noise_is_drawn_though_the_latent_stands_still(tiny_checkpoint):
+    engine = playing(tiny_checkpoint)
+    engine.step(0.0, 0.0)
+    engine.play(replace(engine.patch, picture=Picture(noise_mode="none")))
+    engine.step(0.1, 0.1)
+    assert (engine.lanes.frames[0] != engine.lanes.frames[1]).any()
+
+
+@pytest.mark.parametrize("drift", [0.0, 4.0])
+def test_a_mix_stands_between_its_seeds(tiny_checkpoint, drift):
+    G = tiny_checkpoint.G_ema
+    engine = playing(tiny_checkpoint, latent=Latent(seed=9, mix=[(1, 1.0), (2, 3.0)], psi=1.0, drift=drift))
+    engine.step(1.5, 0.0)
+    ends = [latent.drift(s, G.z_dim, 1.5, period=drift) if drift else latent.seed_to_z(s, G.z_dim) for s in (1, 2)]
+    torch.testing.assert_close(engine.ws, G.mapping(latent.slerp(*ends, 0.75)))
+    engine.play(with_latent(engine, mix=[(2, 1.0)], drift=0.0))
+    engine.step(1.6, 0.1)
+    torch.testing.assert_close(engine.ws, G.mapping(latent.seed_to_z(2, G.z_dim)))
+
+
+def test_what_cannot_be_begun_for_want_of_memory_is_refused_in_words(tiny_checkpoint):
+    class Huge(Light):
+        def open(self, checkpoint):
+            raise MemoryError
+
+    engine = playing(tiny_checkpoint)
+    with pytest.raises(BadPatch, match="features.huge: there is not enough memory"):
+        engine.play(replace(engine.patch, features={"huge": Huge()}))

@@ -1,7 +1,7 @@
 """The generators: one file for each family, one line here."""
 
 from kinesphere.models.discriminator import AnyDiscriminator, Discriminator, StyleGAN1Discriminator
-from kinesphere.models.generator import BANDS, NOISE_MODES, Generator
+from kinesphere.models.generator import BANDS, NOISE_MODES, Generator, noise_from
 from kinesphere.models.precision import set_precision
 from kinesphere.models.stylegan1 import StyleGAN1
 from kinesphere.models.stylegan2 import StyleGAN2
@@ -22,5 +22,6 @@ __all__ = [
     "StyleGAN1Discriminator",
     "StyleGAN2",
     "StyleGAN3",
+    "noise_from",
     "set_precision",
 ]

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, ClassVar
 
 import torch
@@ -99,14 +102,30 @@ class Generator(nn.Module):
         return self.synthesis(ws, noise_mode=noise_mode)
 
 
+_drawn_from: ContextVar[torch.Generator | None] = ContextVar("drawn_from", default=None)
+
+
+@contextmanager
+def noise_from(generator: torch.Generator) -> Iterator[None]:
+    """What is "random" inside comes from this generator, whatever other threads draw from torch's own meanwhile."""
+    token = _drawn_from.set(generator)
+    try:
+        yield
+    finally:
+        _drawn_from.reset(token)
+
+
 def layer_noise(x: Tensor, mode: str, const: Tensor, strength: Tensor, up: int = 1) -> Tensor:
     """The noise that one layer adds to `x` [N, C, H, W] when it is `up` times as large: [N or 1, C or 1, up H, up W].
 
-    "const": the stored map [H, W]; "random": drawn afresh from torch's generator for every picture; times `strength`,
-    one number [] or one per channel [C].
+    "const": the stored map [H, W]; "random": drawn afresh for every picture, from torch's generator or that of
+    `noise_from`; times `strength`, one number [] or one per channel [C].
     """
     n, _, h, w = x.shape
-    noise = const if mode == "const" else torch.randn(n, 1, h * up, w * up, device=x.device, dtype=x.dtype)
+    if mode == "const":
+        noise = const
+    else:
+        noise = torch.randn(n, 1, h * up, w * up, generator=_drawn_from.get(), device=x.device, dtype=x.dtype)
     return noise.to(x) * strength.to(x).view(-1, 1, 1)
 
 
