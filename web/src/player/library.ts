@@ -1,0 +1,328 @@
+/** The shelf: patches, models, takes, and the ways to other screens. */
+
+import { LitElement, css, html } from "lit";
+import { customElement, state } from "lit/decorators.js";
+import "../controls.ts";
+import { Follows, address, stage } from "../link.ts";
+import { sign } from "../signs.ts";
+import { theme } from "../theme.ts";
+import "./drop.ts";
+import type { Drop } from "./drop.ts";
+
+const FADE_SECONDS = 0.5;
+
+/** Play something from the shelf, and put the shelf away. */
+function choose(event: Event, what: Record<string, unknown>): void {
+  (event.currentTarget as HTMLElement).closest<Drop>("ks-drop")?.close();
+  void stage().ask("play", what);
+}
+
+const shelf = css`
+  :host {
+    display: block;
+    min-width: 0;
+  }
+  .said {
+    display: flex;
+    align-items: baseline;
+    gap: 7px;
+    min-width: 0;
+    max-width: 190px;
+  }
+  .said b {
+    overflow: hidden;
+    text-overflow: ellipsis;
+    white-space: nowrap;
+    font-weight: 600;
+  }
+  .list {
+    display: grid;
+    gap: 4px;
+  }
+  .list button.item {
+    display: block;
+    text-align: left;
+    padding: 8px 12px;
+    border-color: transparent;
+    min-width: 0;
+  }
+  .list button.item[aria-pressed="true"] {
+    border-color: var(--here);
+  }
+  .item small {
+    display: block;
+    color: var(--quiet);
+    font-size: 12.5px;
+    line-height: 1.35;
+  }
+  form {
+    display: flex;
+    gap: 6px;
+    margin-top: 10px;
+  }
+  form input {
+    flex: 1;
+    width: 0;
+  }
+  .row {
+    display: flex;
+    gap: 6px;
+    align-items: center;
+  }
+  .row .item {
+    flex: 1;
+  }
+  img {
+    display: block;
+    width: 100%;
+    max-width: 230px;
+    margin: 10px auto 0;
+    background: #fff;
+    border-radius: 10px;
+    padding: 8px;
+  }
+  .file {
+    position: relative;
+    overflow: clip;
+    margin-top: 10px;
+    border: 1px dashed var(--edge);
+    border-radius: var(--round);
+    width: 100%;
+  }
+  .file:focus-within {
+    outline: 2px solid var(--here);
+    outline-offset: 2px;
+  }
+  .bad {
+    color: var(--bad);
+    white-space: pre-wrap;
+    overflow-wrap: anywhere;
+  }
+  a.button {
+    border: 1px solid var(--line);
+    text-decoration: none;
+    color: var(--ink);
+    width: 100%;
+  }
+  h3 {
+    margin: 14px 0 6px;
+  }
+  p {
+    margin-top: 8px;
+  }
+  @media (max-width: 860px) {
+    .said .quiet {
+      display: none;
+    }
+    .said {
+      max-width: 78px;
+      font-size: 14px;
+    }
+  }
+`;
+
+@customElement("ks-patches")
+export class Patches extends LitElement {
+  @state() private name = "";
+  #stage = new Follows(this, ["patch", "library", "performance"]);
+
+  static override styles = [theme, shelf];
+
+  override render() {
+    const { link } = this.#stage;
+    const { patch, library } = link.state;
+    return html`<ks-drop label="Patch: ${patch.name || "unnamed"}. A patch is a saved instrument.">
+      <span slot="button" class="said"><span class="quiet">Patch</span><b>${patch.name || "unnamed"}</b></span>
+      <div class="list">
+        ${library.patches.map(
+          ({ name, about, builtin }) =>
+            html`<button
+              class="item"
+              aria-pressed=${name === patch.name}
+              @click=${(event: Event) => choose(event, { patch: name, fade: FADE_SECONDS })}
+            >
+              ${name} ${builtin ? "" : html`<span class="quiet">· yours</span>`}<small>${about}</small>
+            </button>`,
+        )}
+      </div>
+      <form
+        @submit=${async (event: Event) => {
+          event.preventDefault();
+          if (this.name && (await link.ask("save_patch", { name: this.name }))) this.name = "";
+        }}
+      >
+        <input
+          type="text"
+          aria-label="Save the instrument as it is now under this name"
+          placeholder="Save it as it is now…"
+          .value=${this.name}
+          @input=${(event: Event) => (this.name = (event.target as HTMLInputElement).value)}
+        />
+        <button type="submit" ?disabled=${!this.name.trim()}>Save</button>
+      </form>
+    </ks-drop>`;
+  }
+}
+
+@customElement("ks-models")
+export class Models extends LitElement {
+  @state() private coming = ""; // the file that is being handed over
+  @state() private problem = "";
+  #stage = new Follows(this, ["model", "library", "performance"]);
+
+  static override styles = [theme, shelf];
+
+  override render() {
+    const { link } = this.#stage;
+    const { model, library, performance } = link.state;
+    return html`<ks-drop label="Model: ${model.name}. A model makes the pictures.">
+      <span slot="button" class="said"
+        ><span class="quiet">Model</span><b>${performance.loading ? `${performance.loading}…` : model.name || "–"}</b></span
+      >
+      <div class="list">
+        ${library.models.map(
+          ({ name }) =>
+            html`<button
+              class="item"
+              aria-pressed=${name === model.name}
+              ?disabled=${!!performance.loading}
+              @click=${(event: Event) => choose(event, { model: name, fade: FADE_SECONDS })}
+            >
+              ${name}
+            </button>`,
+        )}
+      </div>
+      <label class="button file"
+        >${sign("plus")} ${this.coming ? `Reading ${this.coming}…` : "Add a model file"}
+        <input class="unseen" type="file" ?disabled=${!!this.coming} @change=${this.#bring}
+      /></label>
+      ${this.problem ? html`<p class="bad" role="status">${this.problem}</p>` : ""}
+      <p class="quiet">
+        Now: ${model.family || "–"}, ${model.resolution} × ${model.resolution} pixels, ${model.num_ws} rows. The old one plays until
+        the new one is ready.
+      </p>
+    </ks-drop>`;
+  }
+
+  /** A file of the player's own goes to the library; the stage reads it as data and executes nothing in it. */
+  async #bring(event: Event): Promise<void> {
+    const field = event.target as HTMLInputElement;
+    const file = field.files?.[0];
+    if (!file) return;
+    this.coming = file.name;
+    this.problem = "";
+    try {
+      const answer = await fetch(address(`/api/models?name=${encodeURIComponent(file.name)}`), { method: "POST", body: file });
+      if (!answer.ok) {
+        const said = (await answer.json().catch(() => ({}))) as { problems?: string[] };
+        this.problem = said.problems?.join("\n") ?? `The stage refused it (${answer.status}).`;
+      }
+    } catch {
+      this.problem = "The stage is away; nothing was handed over.";
+    }
+    this.coming = "";
+    field.value = "";
+  }
+}
+
+@customElement("ks-recorder")
+export class RecorderButton extends LitElement {
+  @state() private video = false;
+  @state() private input = false;
+  #stage = new Follows(this, ["performance", "library"]);
+
+  static override styles = [
+    theme,
+    shelf,
+    css`
+      .both {
+        display: flex;
+      }
+      .red {
+        color: var(--bad);
+      }
+      .short {
+        display: none;
+      }
+      @media (max-width: 860px) {
+        .long {
+          display: none;
+        }
+        .short {
+          display: inline;
+        }
+      }
+    `,
+  ];
+
+  override render() {
+    const { link } = this.#stage;
+    const { performance, library } = link.state;
+    const on = !!performance.recording;
+    return html`<div class="both">
+      <button
+        class="icon ${on ? "bad" : "bare red"}"
+        aria-pressed=${on}
+        aria-label=${on ? "Stop recording" : "Record a take"}
+        title=${on ? "Stop recording (R)" : "Record what you play, as data that plays again (R)"}
+        @click=${() => this.toggle()}
+      >
+        ${sign(on ? "stop" : "record")}
+      </button>
+      <ks-drop edge="right" label="Takes">
+        <span slot="button"><span class="long">Takes</span><span class="short">${sign("more")}</span></span>
+        <ks-switch
+          label="Film the picture as well"
+          .value=${this.video}
+          @edit=${(event: CustomEvent<boolean>) => (this.video = event.detail)}
+        ></ks-switch>
+        <ks-switch
+          label="Film the input as well"
+          help="So that features can be changed after the show."
+          .value=${this.input}
+          @edit=${(event: CustomEvent<boolean>) => (this.input = event.detail)}
+        ></ks-switch>
+        <h3>Takes</h3>
+        <div class="list">
+          ${library.takes.length ? "" : html`<p class="quiet">None yet. A take is a recorded performance: it plays again, live.</p>`}
+          ${library.takes.map(
+            ({ name, seconds }) =>
+              html`<button
+                class="item"
+                aria-pressed=${performance.replaying === name}
+                @click=${() =>
+                  void (performance.replaying === name ? link.ask("replay_stop") : link.ask("replay", { take: name }))}
+              >
+                ${name} <span class="quiet number">· ${Math.round(seconds)} s</span>
+                <small>${performance.replaying === name ? "plays now; touch to stop" : "touch to play it again"}</small>
+              </button>`,
+          )}
+        </div>
+      </ks-drop>
+    </div>`;
+  }
+
+  toggle(): void {
+    const { link } = this.#stage;
+    const on = !link.state.performance.recording;
+    void link.ask("record", on ? { on, video: this.video, source: this.input } : { on });
+  }
+}
+
+@customElement("ks-screens")
+export class Screens extends LitElement {
+  static override styles = [theme, shelf];
+
+  override render() {
+    return html`<ks-drop edge="right" label="Other screens: the picture full screen, and a phone as a pad">
+      <span slot="button">Screens</span>
+      <h3>Show</h3>
+      <a class="button" href=${address("/show")} target="_blank" rel="noopener">${sign("show")} Only the picture, full screen</a>
+      <p class="quiet">There: <kbd>F</kbd> fit, fill or tile; <kbd>Enter</kbd> full screen. Open it as often as you have screens.</p>
+      <h3>Pad</h3>
+      <a class="button" href=${address("/pad")} target="_blank" rel="noopener">${sign("pad")} Fields for fingers, a camera, tilt</a>
+      <img src=${address("/api/qr.svg")} alt="A code that opens the pad on a phone" />
+      <p class="quiet">Point a phone's camera here. It must reach this machine: start with <kbd>--host 0.0.0.0</kbd> for that.</p>
+    </ks-drop>`;
+  }
+}

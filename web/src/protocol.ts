@@ -1,0 +1,289 @@
+/** The wire: what the page and the stage say to each other. */
+
+export type Plain = null | boolean | number | string | Plain[] | { [key: string]: Plain };
+
+/** Places and their new values; a route is a table, null takes the place away. */
+export type Edits = Record<string, Plain>;
+
+/** A route's table as a patch holds it. */
+export interface RouteTable {
+  feature: string;
+  low: number;
+  high: number;
+  in_low: number;
+  in_high: number;
+  clamp: boolean;
+  curve: string;
+  invert: boolean;
+  dead_zone: number;
+  attack: number;
+  release: number;
+  one_euro: { min_cutoff: number; beta: number; d_cutoff: number } | null;
+  spring: { frequency: number; damping: number } | null;
+  circular: number | null;
+}
+
+export interface RouteState extends RouteTable {
+  place: string;
+}
+
+export interface Drive {
+  feature: string;
+  amount: number | RouteTable;
+}
+
+export interface Station {
+  kind: string;
+  [field: string]: Plain;
+}
+
+export interface LatentState {
+  seed: number;
+  mix: [number, number][];
+  drift: number;
+  rows: Record<string, Drive>;
+  psi: number | RouteTable;
+  cutoff: number | null;
+  label: number;
+}
+
+/** The whole patch as plain JSON, defaults filled in. */
+export interface PatchDocument {
+  name: string;
+  about: string;
+  model: string;
+  sources: Record<string, Station>;
+  features: Record<string, Station>;
+  latent: LatentState;
+  picture: { noise_mode: string; fps: number; [field: string]: Plain };
+  sinks: Record<string, Station>;
+  [section: string]: unknown;
+}
+
+export interface Model {
+  name: string;
+  family: string;
+  resolution: number;
+  num_ws: number;
+  z_dim: number;
+  c_dim: number;
+  rows: Record<string, [number, number]>;
+}
+
+export type ControlKind =
+  | "number"
+  | "integer"
+  | "switch"
+  | "choice"
+  | "text"
+  | "seed"
+  | "rows"
+  | "region"
+  | "pair"
+  | "colour"
+  | "seeds"
+  | "table";
+
+export interface Control {
+  place: string;
+  kind: ControlKind | string;
+  label: string;
+  help: string;
+  group: string;
+  default: Plain;
+  low: number | null;
+  high: number | null;
+  step: number | null;
+  unit: string;
+  scale: "linear" | "log" | "angle" | string;
+  choices: Plain[] | null;
+  routable: boolean;
+}
+
+export interface Snapshot {
+  id: string;
+  name: string;
+  thumbnail: string;
+  safe: boolean;
+}
+
+export interface CueState {
+  id: string;
+  seconds: number;
+  easing: string;
+  note: string;
+}
+
+export interface LooksState {
+  snapshots: Snapshot[];
+  cues: CueState[];
+  cue: number | null;
+  morph: { to: string; left: number } | null;
+}
+
+export interface PerformanceState {
+  frozen: boolean;
+  black: boolean;
+  loading: string;
+  recording: { take: string; video: boolean; seconds: number } | null;
+  replaying: string | null;
+  learning: string | null;
+  calibrating: string[];
+}
+
+export interface Library {
+  patches: { name: string; about: string; builtin: boolean }[];
+  models: { name: string }[];
+  takes: { name: string; seconds: number }[];
+}
+
+/** A kind of source or feature that can be added, with what it can be given. */
+export interface Kind {
+  kind: string;
+  fields: Plain;
+}
+
+/** Everything that the stage keeps for its pages. What has not come yet is at its resting value. */
+export interface State {
+  patch: PatchDocument;
+  model: Model;
+  controls: Control[];
+  routes: RouteState[];
+  history: { undo: number; redo: number };
+  seeds: { history: number[]; favourites: number[] };
+  looks: LooksState;
+  performance: PerformanceState;
+  library: Library;
+  kinds: { sources: Kind[]; features: Kind[]; [section: string]: Kind[] };
+}
+
+export interface StationMeter {
+  rate: number | null;
+  p50: number | null;
+  error: string | null;
+}
+
+export interface Meters {
+  t: number;
+  fps: number;
+  p50: number; // from picture to picture, ms
+  p95: number;
+  p99: number;
+  step_p50: number; // what a picture takes to make, ms
+  step_p95: number;
+  step_p99: number;
+  late: number;
+  age: number | null;
+  dropped: number;
+  memory: number;
+  viewers: number;
+  stations: Record<string, StationMeter>;
+  features: Record<string, number | number[] | null>;
+  numbers: Record<string, number>;
+}
+
+export type Down =
+  | { is: "hello"; role: "player" | "viewer"; version: string }
+  | ({ is: "state" } & Partial<State>)
+  | ({ is: "meters" } & Meters)
+  | { is: "trouble"; station: string; text: string }
+  | { is: "gone"; text: string }
+  | { is: "done"; id: number; result: unknown }
+  | { is: "refused"; id: number; problems: string[] };
+
+/** What is asked of the picture socket; the same message may be sent again to change it. */
+export interface View {
+  view: string; // "picture" or "source:NAME"
+  credit: number; // pictures under way, 1 to 3
+  format: "jpeg" | "h264";
+  most: number; // longest side in pixels; 0: as it is
+  quality: number; // 0 to 1
+}
+
+export const JPEG = 0;
+export const H264_KEY = 1;
+export const H264_DELTA = 2;
+export const HEADER = 28; // bytes before a picture
+
+export interface Header {
+  number: number;
+  format: number;
+  width: number;
+  height: number;
+  t: number; // seconds, the engine's clock
+  age: number; // ms since the oldest value in the picture was seen; NaN: unknown
+}
+
+/** The header of a picture message: u32 number, u8 format, u8, u16 width, u16 height, u16, f64 t, f64 age, little endian. */
+export function header(message: ArrayBuffer): Header {
+  const view = new DataView(message);
+  return {
+    number: view.getUint32(0, true),
+    format: view.getUint8(4),
+    width: view.getUint16(6, true),
+    height: view.getUint16(8, true),
+    t: view.getFloat64(12, true),
+    age: view.getFloat64(20, true),
+  };
+}
+
+/** A message for a page source: f64 time in the browser's milliseconds, then the encoded picture. */
+export function pictureUp(t: number, picture: ArrayBuffer): ArrayBuffer {
+  const message = new Uint8Array(8 + picture.byteLength);
+  new DataView(message.buffer).setFloat64(0, t, true);
+  message.set(new Uint8Array(picture), 8);
+  return message.buffer;
+}
+
+export function restingState(): State {
+  return {
+    patch: {
+      name: "",
+      about: "",
+      model: "",
+      sources: {},
+      features: {},
+      latent: { seed: 0, mix: [], drift: 0, rows: {}, psi: 0.7, cutoff: null, label: 0 },
+      picture: { noise_mode: "const", fps: 30 },
+      sinks: {},
+    },
+    model: { name: "", family: "", resolution: 0, num_ws: 0, z_dim: 0, c_dim: 0, rows: {} },
+    controls: [],
+    routes: [],
+    history: { undo: 0, redo: 0 },
+    seeds: { history: [], favourites: [] },
+    looks: { snapshots: [], cues: [], cue: null, morph: null },
+    performance: {
+      frozen: false,
+      black: false,
+      loading: "",
+      recording: null,
+      replaying: null,
+      learning: null,
+      calibrating: [],
+    },
+    library: { patches: [], models: [], takes: [] },
+    kinds: { sources: [], features: [] },
+  };
+}
+
+export function restingMeters(): Meters {
+  return {
+    t: 0,
+    fps: 0,
+    p50: 0,
+    p95: 0,
+    p99: 0,
+    step_p50: 0,
+    step_p95: 0,
+    step_p99: 0,
+    late: 0,
+    age: null,
+    dropped: 0,
+    memory: 0,
+    viewers: 0,
+    stations: {},
+    features: {},
+    numbers: {},
+  };
+}
