@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import sys
+import webbrowser
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from fractions import Fraction
@@ -21,7 +22,7 @@ from rich.logging import RichHandler
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from kinesphere import __version__, checkpoints, engine, latent, patch
+from kinesphere import __version__, checkpoints, engine, latent, patch, performance, takes
 from kinesphere.features import FEATURES
 from kinesphere.models import Generator
 from kinesphere.sinks import SINKS, VideoFile, Window
@@ -70,19 +71,34 @@ def play(
     name: Annotated[str, typer.Argument(metavar="[PATCH]", help="A patch: a path, or a built-in name.")] = "scene",
     model: PatchModel = None,
     source: SourceName = None,
-    out: Annotated[Path | None, typer.Option(help="Record to this MP4 file instead of showing a window.")] = None,
-    seconds: Annotated[float | None, typer.Option(min=0.01, help="Stop after this many seconds.")] = None,
+    host: Annotated[
+        str | None, typer.Option(help="Let other devices in, at this address of yours (0.0.0.0: all); default: nobody.")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Default: the first free one from 7860 on.")
+    ] = None,
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="Open the page where there is a screen.")
+    ] = True,
+    library: Annotated[Path | None, typer.Option(help="The folder of your patches, models, takes and videos.")] = None,
+    window: Annotated[bool, typer.Option("--window", help="Only a window: no page, nothing to turn.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Without a page: record to this MP4 file.")] = None,
+    seconds: Annotated[float | None, typer.Option(min=0.01, help="Without a page: stop after this many.")] = None,
     overwrite: Overwrite = False,
     device: Device = "auto",
 ) -> None:
-    """Play a patch live. Esc, closing the window or Ctrl-C ends it."""
+    """Play a patch live, on a page in the browser. Ctrl-C ends it."""
     chosen = patch.load(name)
-    instrument = _instrument(chosen, model, source or _eye(chosen), device, loop=True)
+    chosen.model = model or chosen.model
+    instrument = _instrument(chosen, None, source or _eye(chosen), device, loop=True)
+    if not (window or out or seconds):
+        _open_stage(instrument, host, port, library, browser)
+        return
     film, seconds = _live_sinks(instrument.patch, out, seconds, overwrite)
     with _interruptible():
-        status = engine.perform(instrument, seconds, _told())
+        status = performance.Performance(instrument.patch, engine=instrument).run(seconds, _told())
         console.print(
-            f"played {status.t:.1f} s at {status.fps:.1f} pictures a second; a step took {status.p50 * 1e3:.0f} ms"
+            f"played {status.t:.1f} s at {status.fps:.1f} pictures a second; a step took {status.step_p50 * 1e3:.0f} ms"
         )
     if film:
         console.print(f"the video is {film}")
@@ -98,19 +114,75 @@ def render(
         float | None, typer.Option(min=0.01, help="How many seconds; default: as long as the source.")
     ] = None,
     fps: Annotated[
-        str | None, typer.Option(help="Pictures a second, such as 25 or 30000/1001; default: the source's.")
+        str | None,
+        typer.Option(help="Pictures a second, such as 25 or 30000/1001; default: the source's; of a take 30."),
     ] = None,
+    size: Annotated[int | None, typer.Option(min=16, max=8192, help="Of a take: pixels on each side.")] = None,
+    sound: Annotated[Path | None, typer.Option(help="Of a take: a file whose sound is put under the film.")] = None,
     overwrite: Overwrite = False,
     device: Device = "auto",
 ) -> None:
-    """Make a film of a patch: every frame, at the source's rate, with its sound, the same each time."""
+    """Make a film of a patch or a take: every frame, at the source's rate, with its sound, the same each time."""
+    if name.endswith(".mcap"):
+        _render_take(name, out, model, _rate(fps or "30"), size, sound, overwrite, device)
+        return
+    _only_of_a_take(size=size, sound=sound)
     instrument = _instrument(patch.load(name), model, source, device, loop=False)
     frames, rate = engine.length(instrument.patch, seconds, _rate(fps) if fps else None)
-    sound, start = engine.sound(instrument.patch)
-    instrument.patch.sinks = {"film": VideoFile(out, sound=sound, sound_start=start, overwrite=overwrite)}
+    heard, start = engine.sound(instrument.patch)
+    instrument.patch.sinks = {"film": VideoFile(out, sound=heard, sound_start=start, overwrite=overwrite)}
     with _interruptible(), _progress("rendering", frames) as advance:
         engine.render(instrument, frames, rate, advance)
     console.print(f"{out}: {frames} frames, {float(frames / rate):.2f} s at {float(rate):.3f} frames a second")
+
+
+def _render_take(
+    name: str,
+    out: Path,
+    model: str | None,
+    rate: Fraction,
+    size: int | None,
+    sound: Path | None,
+    overwrite: bool,
+    device: str,
+) -> None:
+    with takes.Take.open(Path(name)) as take, _interruptible(), _progress("rendering", 0) as advance:
+        frames = takes.render_take(
+            take,
+            out,
+            rate,
+            model,
+            _device(device),
+            size,
+            sound,
+            overwrite=overwrite,
+            on_note=errors.print,
+            on_frame=advance,
+        )
+    console.print(f"{out}: {frames} frames, {float(frames / rate):.2f} s at {float(rate):.3f} frames a second")
+
+
+def _only_of_a_take(**given: object) -> None:
+    for name, value in given.items():
+        if value is not None:
+            raise KinesphereError(f"--{name} is for takes (files that end in .mcap), and this is a patch: leave it out")
+
+
+@app.command(epilog="Example: kinesphere replay dance.mcap --model bigger.safetensors")
+def replay(
+    name: Annotated[Path, typer.Argument(metavar="TAKE", help="A take: an .mcap file.")],
+    model: PatchModel = None,
+    seconds: Annotated[float | None, typer.Option(min=0.01, help="Stop after this many seconds.")] = None,
+    device: Device = "auto",
+) -> None:
+    """Play a take again, live, at the pace at which it was played. Esc, closing the window or Ctrl-C ends it."""
+    if not _has_display():
+        raise KinesphereError(
+            f"there is no screen to play it on: kinesphere render {name} --out film.mp4 makes a film of it"
+        )
+    with takes.Take.open(name) as take, _interruptible():
+        shown = takes.replay(take, {"window": Window()}, model, _device(device), seconds, on_note=errors.print)
+        console.print(f"{shown} of {len(take)} steps shown, {take.duration:.1f} s")
 
 
 @app.command(epilog="Example: kinesphere sample --model ffhq.pkl --seeds 0-7 --psi 0.7 --out pictures")
@@ -383,9 +455,35 @@ def _eye(chosen: patch.Patch) -> str | None:
     return "clip"
 
 
+def _has_screen() -> bool:
+    return bool(sys.platform in ("win32", "darwin") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
 def _has_display() -> bool:
-    screens = sys.platform in ("win32", "darwin") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    return bool(screens) and find_spec("pygame") is not None
+    return _has_screen() and find_spec("pygame") is not None
+
+
+def _open_stage(
+    instrument: engine.Engine, host: str | None, port: int | None, library: Path | None, browser: bool
+) -> None:
+    """The instrument on a page, until Ctrl-C."""
+    from kinesphere import stage  # takes a second to import, for which only who opens a stage waits
+
+    shelf = stage.Library(library)
+    shelf.trust(instrument.patch)
+    door, waiting = stage.door(host, port)
+    live = performance.Performance(instrument.patch, engine=instrument, load=shelf.load)
+    with (
+        _interruptible("the stage is closed; what was recorded is kept"),
+        live,
+        stage.Session(live, shelf) as session,
+        stage.Server(session, door, waiting),
+    ):
+        for line in stage.addresses(door):
+            console.print(line)
+        if browser and _has_screen():
+            webbrowser.open(door.address())
+        live.run(on_status=_told())
 
 
 def _live_sinks(
@@ -422,11 +520,11 @@ def _free(path: Path, overwrite: bool) -> Path:
     return path
 
 
-def _told() -> Callable[[engine.Status], None]:
+def _told() -> Callable[[performance.Status], None]:
     """Tells how a performance goes: on one line of a terminal, or a line whenever something breaks or is well again."""
     before: dict[str, str] = {}
 
-    def tell(status: engine.Status) -> None:
+    def tell(status: performance.Status) -> None:
         nonlocal before
         for name, trouble in status.troubles.items():
             if before.get(name) != trouble:

@@ -16,7 +16,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from kinesphere import checkpoints, cli
-from kinesphere.engine import Status
+from kinesphere.performance import Status
 
 FIXTURES = Path(__file__).parent / "fixtures"
 VERBS = [c.callback.__name__ for c in cli.app.registered_commands]

@@ -1,0 +1,356 @@
+"""What a page may ask for: one small model for each message, checked before anything happens."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
+
+from kinesphere.patch import BadPatch
+from kinesphere.types import KinesphereError
+
+if TYPE_CHECKING:
+    from kinesphere.stage.session import Session
+
+log = logging.getLogger(__name__)
+
+LARGEST = 256 * 1024  # bytes of a message
+TOLD = 12  # problems of one message that are listed
+
+Text = Annotated[str, Field(max_length=300)]
+Seconds = Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)]
+Unit = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+
+class Message(BaseModel):
+    """A message; `id` comes back with the answer."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    viewer: ClassVar[bool] = False  # whether one who only looks may send it
+
+    id: int | Text | None = None
+
+    def act(self, session: Session) -> Any:
+        raise NotImplementedError
+
+
+class Change(Message):
+    do: Literal["change"]
+    edits: dict[Text, JsonValue] = Field(max_length=512)
+
+    def act(self, session: Session) -> Any:
+        return session.change(self.edits)
+
+
+class Undo(Message):
+    do: Literal["undo"]
+
+    def act(self, session: Session) -> Any:
+        return session.undo()
+
+
+class Redo(Message):
+    do: Literal["redo"]
+
+    def act(self, session: Session) -> Any:
+        return session.redo()
+
+
+class Play(Message):
+    do: Literal["play"]
+    patch: Text | None = None
+    toml: str | None = None
+    model: Text | None = None
+    fade: Seconds = 0.0
+
+    def act(self, session: Session) -> Any:
+        if self.patch is not None and self.toml is not None:
+            raise KinesphereError("play: give a patch by its name or as toml, not both")
+        if self.patch is self.toml is self.model is None:
+            raise KinesphereError("play: give a patch, toml or a model")
+        return session.play(self.patch, self.toml, self.model, self.fade)
+
+
+class Freeze(Message):
+    do: Literal["freeze"]
+    on: bool
+
+    def act(self, session: Session) -> Any:
+        return session.freeze(self.on)
+
+
+class Black(Message):
+    do: Literal["black"]
+    on: bool
+    seconds: Seconds = 0.0
+
+    def act(self, session: Session) -> Any:
+        return session.black(self.on, self.seconds)
+
+
+class Safe(Message):
+    do: Literal["safe"]
+
+    def act(self, session: Session) -> Any:
+        return session.safe()
+
+
+class Snapshot(Message):
+    do: Literal["snapshot"]
+    name: Text = ""
+
+    def act(self, session: Session) -> Any:
+        return session.snapshot(self.name)
+
+
+class Recall(Message):
+    do: Literal["recall"]
+    look: Text
+    seconds: Seconds = 0.0
+    easing: Text = "smoothstep"
+
+    def act(self, session: Session) -> Any:
+        return session.recall(self.look, self.seconds, self.easing)
+
+
+class Rename(Message):
+    do: Literal["rename"]
+    look: Text
+    name: Text
+
+    def act(self, session: Session) -> Any:
+        return session.rename(self.look, self.name)
+
+
+class Forget(Message):
+    do: Literal["forget"]
+    look: Text
+
+    def act(self, session: Session) -> Any:
+        return session.forget(self.look)
+
+
+class SetSafe(Message):
+    do: Literal["set_safe"]
+    look: Text
+
+    def act(self, session: Session) -> Any:
+        return session.set_safe(self.look)
+
+
+class Rewind(Message):
+    do: Literal["rewind"]
+    seconds: Seconds
+
+    def act(self, session: Session) -> Any:
+        return session.rewind(self.seconds)
+
+
+class Point(BaseModel):
+    """Where a look lies on the pad."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    id: Text
+    x: Unit
+    y: Unit
+
+
+class Pad(Message):
+    do: Literal["pad"]
+    points: list[Point] = Field(min_length=1, max_length=32)
+    at: tuple[Unit, Unit]
+
+    def act(self, session: Session) -> Any:
+        return session.pad([(point.id, point.x, point.y) for point in self.points], self.at)
+
+
+class CueLine(BaseModel):
+    """One line of the cue list."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    id: Text
+    seconds: Seconds = 0.0
+    easing: Text = "smoothstep"
+    note: Text = ""
+
+
+class Cues(Message):
+    do: Literal["cues"]
+    lines: list[CueLine] = Field(alias="list", max_length=256)
+
+    def act(self, session: Session) -> Any:
+        return session.set_cues([line.model_dump() for line in self.lines])
+
+
+class Cue(Message):
+    do: Literal["cue"]
+    to: Literal["next", "previous"] | Annotated[int, Field(ge=0, lt=256)]
+
+    def act(self, session: Session) -> Any:
+        return session.cue(self.to)
+
+
+class Learn(Message):
+    do: Literal["learn"]
+    place: Text
+
+    def act(self, session: Session) -> Any:
+        return session.learn(self.place)
+
+
+class LearnStop(Message):
+    do: Literal["learn_stop"]
+
+    def act(self, session: Session) -> Any:
+        return session.learn_stop()
+
+
+class Calibrate(Message):
+    do: Literal["calibrate"]
+    place: Text
+
+    def act(self, session: Session) -> Any:
+        return session.calibrate(self.place)
+
+
+class CalibrateStop(Message):
+    do: Literal["calibrate_stop"]
+    place: Text
+
+    def act(self, session: Session) -> Any:
+        return session.calibrate_stop(self.place)
+
+
+class Record(Message):
+    do: Literal["record"]
+    on: bool
+    video: bool = False
+    source: bool = False
+
+    def act(self, session: Session) -> Any:
+        return session.record(self.on, self.video, self.source)
+
+
+class Replay(Message):
+    do: Literal["replay"]
+    take: Text
+
+    def act(self, session: Session) -> Any:
+        return session.replay(self.take)
+
+
+class ReplayStop(Message):
+    do: Literal["replay_stop"]
+
+    def act(self, session: Session) -> Any:
+        return session.replay_stop()
+
+
+class SavePatch(Message):
+    do: Literal["save_patch"]
+    name: Text
+
+    def act(self, session: Session) -> Any:
+        return session.save_patch(self.name)
+
+
+class Ping(Message):
+    do: Literal["ping"]
+    viewer: ClassVar[bool] = True
+    t: float | int | None = Field(None, allow_inf_nan=False)
+
+    def act(self, session: Session) -> Any:
+        return {"t": self.t}
+
+
+class SeedDice(Message):
+    do: Literal["seed_dice"]
+
+    def act(self, session: Session) -> Any:
+        return session.seed_dice()
+
+
+class Favourite(Message):
+    do: Literal["favourite"]
+    seed: Seed
+    on: bool
+
+    def act(self, session: Session) -> Any:
+        return session.favourite(self.seed, self.on)
+
+
+Known = Annotated[
+    Change | Undo | Redo | Play | Freeze | Black | Safe | Snapshot | Recall | Rename | Forget | SetSafe | Rewind | Pad | Cues
+    | Cue | Learn | LearnStop | Calibrate | CalibrateStop | Record | Replay | ReplayStop | SavePatch | Ping | SeedDice | Favourite,
+    Field(discriminator="do"),
+]  # fmt: skip
+MESSAGE: TypeAdapter[Message] = TypeAdapter(Known)
+
+
+class Refused(KinesphereError):
+    """A message that is not obeyed. `problems` says why; `id` is the message's, where it could be read."""
+
+    def __init__(self, problems: list[str], id: int | str | None = None) -> None:
+        self.problems, self.id = problems, id
+        super().__init__("; ".join(problems))
+
+
+def read(data: str | bytes) -> Message:
+    """A message from its JSON. Raises Refused with everything that is wrong with it."""
+    raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
+    if len(raw) > LARGEST:
+        raise Refused([f"the message has {len(raw)} bytes; {LARGEST} are the limit"])
+    try:
+        return MESSAGE.validate_json(raw)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False)
+    raise Refused([_explain(e) for e in found[:TOLD]], _id(raw))
+
+
+def _explain(error: Any) -> str:
+    kind, loc = error["type"], [str(part) for part in error["loc"]]
+    if kind == "json_invalid":
+        return f"the message is not JSON: {error['msg'].removeprefix('Invalid JSON: ')[:200]}"
+    if kind in ("union_tag_invalid", "union_tag_not_found"):
+        return f"do: no such thing; there are {', '.join(DOINGS)}"
+    where = ".".join(loc)[:200] or "the message"
+    return f"{where}: {error['msg'][:200]}"
+
+
+DOINGS = tuple(
+    sorted(kind.model_fields["do"].annotation.__args__[0] for kind in Message.__subclasses__())  # type: ignore[union-attr]
+)
+
+
+def _id(raw: bytes) -> int | str | None:
+    """The id of a message that is otherwise wrong, so that the page knows which one it was."""
+    try:
+        given = json.loads(raw)["id"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return given if isinstance(given, int | str) and not isinstance(given, bool) and len(str(given)) <= 300 else None
+
+
+def obey(session: Session, data: str | bytes, player: bool) -> dict[str, Any]:
+    """Read a message, do it, and say how it went: the answer. Whatever comes, nothing is raised."""
+    asked: int | str | None = None
+    try:
+        message = read(data)
+        asked = message.id
+        if not player and not message.viewer:
+            raise Refused(["this is the viewers' address, which shows the picture; playing needs the player's"])
+        return {"is": "done", "id": asked, "result": message.act(session)}
+    except Refused as error:
+        return {"is": "refused", "id": asked if asked is not None else error.id, "problems": error.problems}
+    except BadPatch as error:
+        return {"is": "refused", "id": asked, "problems": [problem[:400] for problem in error.problems[:TOLD]]}
+    except KinesphereError as error:
+        return {"is": "refused", "id": asked, "problems": [str(error)[:1000]]}
+    except OSError as error:
+        return {"is": "refused", "id": asked, "problems": [f"the disk refused: {error.strerror or error}"[:300]]}
+    except Exception as error:  # a fault of ours; the page is told, and everything goes on
+        log.exception("a message could not be obeyed")
+        return {"is": "refused", "id": asked, "problems": [f"that went wrong inside: {type(error).__name__}"]}

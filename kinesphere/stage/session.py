@@ -1,0 +1,643 @@
+"""What all pages share: the performance, and everything that a player has made of it so far."""
+
+from __future__ import annotations
+
+import logging
+import math
+import secrets
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, asdict, fields
+from typing import Any
+
+from kinesphere import files, patch
+from kinesphere.controls import controls
+from kinesphere.latent import EASINGS
+from kinesphere.looks import Cues, History, Morph, Ring, Snapshots, between, fitted, look, pad_weights
+from kinesphere.patch import STATIONS, Patch
+from kinesphere.performance import Performance
+from kinesphere.routes import Route
+from kinesphere.stage.board import Board, Outbox, text
+from kinesphere.stage.learning import LONGEST, SHORTEST, Ear, Gesture
+from kinesphere.stage.library import Absent, Library
+from kinesphere.stage.pictures import Gallery, Picture
+from kinesphere.stage.recording import Recording
+from kinesphere.types import KinesphereError, Latest
+
+TICK = 1 / 60  # seconds between two looks at what moves by itself
+TELLING = 1 / 30  # seconds between two states
+METERS = 1 / 15
+REMEMBERING = 0.5  # seconds between two looks of the ring
+LISTED = 32  # numbers of a vector that are shown
+SEEDS = 60  # that are remembered
+SAFE_SECONDS = 0.6  # back to the safe look
+
+log = logging.getLogger(__name__)
+
+
+class Session:
+    """One instrument and its players. Every method may be called from any thread; those that change raise KinesphereError."""
+
+    def __init__(self, performance: Performance, library: Library) -> None:
+        self.performance, self.library = performance, library
+        self.lock = threading.RLock()
+        self.board = Board()
+        self.pages: list[Outbox] = []
+        self.gallery = Gallery(self._mailbox, self._picture)
+        self.ear = Ear()
+        self.recording = Recording(performance, library)
+        self.history = History()
+        self.snapshots = Snapshots(library.folder / "snapshots")
+        self.ring = Ring()
+        self.cues = Cues(library.folder)
+        self.seeds: list[int] = []
+        self.favourites = _read_seeds(library)
+        self.morph: tuple[Morph, float, str] | None = (
+            None  # the way, when it began (seconds on the clock), and where it leads
+        )
+        self.black_wanted = False
+        self.learning: tuple[str, float] | None = None  # the place, and since when (engine seconds)
+        self.calibrating: dict[str, float] = {}
+        self.troubles: dict[str, str] = {}
+        self.noting = threading.Lock()
+        self.stale = {"looks", "history", "seeds", "library"}  # parts of the state that have to be told again
+        self.told: tuple[Patch | None, Any, str] = (
+            None,
+            None,
+            "",
+        )  # the patch, the model and its name, as pages know them
+        self.due = {"tell": 0.0, "meters": 0.0, "remember": 0.0}
+        self.over = threading.Event()
+        self.thread = threading.Thread(target=self._live, name="session", daemon=True)
+        self.board.put("kinds", _kinds())
+
+    def start(self) -> None:
+        self.performance.listeners.append(self.ear)
+        self._remember_seed(self.performance.patch.latent.seed)
+        self._tell()
+        self.thread.start()
+
+    def stop(self) -> None:
+        """No thread is left, and a take that was being recorded is whole."""
+        self.over.set()
+        if self.thread.ident is not None:
+            self.thread.join(timeout=10)
+        with self.lock:
+            self.recording.close()
+        if self.ear in self.performance.listeners:
+            self.performance.listeners.remove(self.ear)
+        self.gallery.close()
+
+    def __enter__(self) -> Session:
+        self.start()
+        return self
+
+    def __exit__(self, *stopped_by: object) -> None:
+        self.stop()
+
+    def note(self, *parts: str) -> None:
+        """These parts of the state have changed; from any thread."""
+        with self.noting:
+            self.stale.update(parts)
+
+    # --- the patch ------------------------------------------------------------------------------------------------------
+
+    def change(self, edits: Mapping[str, Any]) -> None:
+        """Places and their new values."""
+        with self.lock:
+            before = self.performance.patch
+            self.library.within(patch.changed(before, edits))
+            if any(place.startswith("latent") for place in edits):
+                self.morph = None  # the hand is stronger than what moves by itself
+            after = self.performance.change(self._shelved(before, edits))
+            self._keep(before, after, edits)
+            self._remember_seed(after.latent.seed)
+
+    def _shelved(self, before: Patch, edits: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The edits, with the plain names of the library's files as the paths that they mean."""
+        return {place: self.library.shelved(place, value) for place, value in edits.items()}
+
+    def _keep(self, before: Patch, after: Patch, edits: Mapping[str, Any]) -> None:
+        self.history.did(before, after, edits)
+        self.note("history")
+
+    def undo(self) -> None:
+        self._go(self.history.undo)
+
+    def redo(self) -> None:
+        self._go(self.history.redo)
+
+    def _go(self, step: Callable[[Patch], Patch | None]) -> None:
+        with self.lock:
+            self.morph = None
+            asked = step(self.performance.patch)
+            if asked is None:
+                raise KinesphereError("there is nothing more in that direction")
+            self.performance.play(asked)
+            self._remember_seed(asked.latent.seed)
+            self.note("history")
+
+    def play(self, name: str | None, toml: str | None, model: str | None, fade: float) -> None:
+        """Another patch, by its name or as TOML, or the same with another model."""
+        with self.lock:
+            before = self.performance.patch
+            if name is not None:
+                asked = self.library.patch(name)
+            elif toml is not None:
+                asked = self.library.within(patch.parse(toml, "what was handed in"))
+            else:
+                asked = before
+            if model is not None:
+                asked = self.library.within(patch.changed(asked, {"model": model}))
+            self.morph = None
+            self.performance.play(asked, fade)
+            self._keep(before, asked, {"": None})
+            self._remember_seed(asked.latent.seed)
+
+    def save_patch(self, name: str) -> None:
+        with self.lock:
+            self.library.keep_patch(name, self.performance.patch)
+            self.note("library")
+
+    # --- panic ----------------------------------------------------------------------------------------------------------
+
+    def freeze(self, on: bool) -> None:
+        self.replay_stop()  # who panics wants the instrument in hand
+        self.performance.frozen = on
+        self.recording.event("freeze", on=on)
+
+    def black(self, on: bool, seconds: float) -> None:
+        self.replay_stop()
+        self.black_wanted = on
+        self.performance.black(on, seconds)
+        self.recording.event("black", on=on, seconds=seconds)
+
+    def safe(self) -> None:
+        """Whatever has happened: light, motion, and the look that was called safe."""
+        with self.lock:
+            self.freeze(False)
+            self.black(False, SAFE_SECONDS)
+            chosen = self.snapshots.safe
+            if chosen is None:
+                raise KinesphereError("no look is the safe one yet: choose one among the snapshots")
+            self.recall(chosen, SAFE_SECONDS, "smoothstep")
+
+    # --- looks ----------------------------------------------------------------------------------------------------------
+
+    def snapshot(self, name: str) -> dict[str, Any]:
+        """Keep how it looks now."""
+        with self.lock:
+            shown = self.performance.frames.latest()
+            kept = self.snapshots.add(look(self.performance.patch), name, shown.frame if shown is not None else None)
+            self.note("looks")
+            return {"id": kept}
+
+    def recall(self, which: str, seconds: float = 0.0, easing: str = "smoothstep") -> None:
+        """Go to a snapshot, at once or in `seconds`."""
+        with self.lock:
+            self._morph_to(self.snapshots.look(which), seconds, easing, which)
+
+    def rewind(self, seconds: float) -> None:
+        """How it looked that many seconds ago."""
+        with self.lock:
+            past = self.ring.ago(seconds)
+            if past is None:
+                raise KinesphereError("nothing is remembered from then")
+            self._morph_to(past, 0.0, "linear", "rewind")
+
+    def thumbnail(self, which: str) -> bytes:
+        """How a snapshot looks, as a JPEG."""
+        try:
+            return self.snapshots.thumbnail(which)
+        except KinesphereError as error:
+            raise Absent(str(error)) from None
+
+    def _morph_to(self, goal: Mapping[str, Any], seconds: float, easing: str, name: str) -> None:
+        if easing not in EASINGS:
+            raise KinesphereError(f"no easing {easing!r}: there are {', '.join(EASINGS)}")
+        before = self.performance.patch
+        way = Morph(look(before), fitted(dict(goal), before), seconds, easing)
+        self._keep(before, patch.changed(before, way.at(seconds)), {"": None})
+        self.note("looks")
+        if seconds > 0:
+            self.morph = (way, time.monotonic(), name)
+        else:
+            self.morph = None
+            self._remember_seed(self.performance.change(way.at(0.0)).latent.seed)
+
+    def rename(self, which: str, name: str) -> None:
+        self.snapshots.rename(which, name)
+        self.note("looks")
+
+    def forget(self, which: str) -> None:
+        """A snapshot, and every cue that leads to it."""
+        self.snapshots.forget(which)
+        self.cues.forget(which)
+        self.note("looks")
+
+    def set_safe(self, which: str) -> None:
+        self.snapshots.set_safe(which)
+        self.note("looks")
+
+    def pad(self, points: list[tuple[str, float, float]], at: tuple[float, float]) -> None:
+        """Between several snapshots, by where a finger stands among them."""
+        with self.lock:
+            self.morph = None
+            weights = pad_weights([(x, y) for _, x, y in points], at)
+            before = self.performance.patch
+            edits = between([fitted(self.snapshots.look(which), before) for which, _, _ in points], weights)
+            self._keep(before, self.performance.change(edits), edits)
+
+    def set_cues(self, cues: list[dict[str, Any]]) -> None:
+        with self.lock:
+            for cue in cues:
+                self.snapshots.look(cue["id"])
+            self.cues.set(cues)
+            self.note("looks")
+
+    def cue(self, to: str | int) -> None:
+        """The next cue, the one before, or one by its place in the list."""
+        with self.lock:
+            place = self.cues.peek(to)
+            chosen = self.cues.list[place]
+            self.recall(chosen["id"], chosen["seconds"], chosen["easing"])
+            self.cues.go(place)
+
+    # --- seeds ----------------------------------------------------------------------------------------------------------
+
+    def seed_dice(self) -> dict[str, int]:
+        """Any seed."""
+        seed = secrets.randbelow(2**32)
+        self.change({"latent.seed": seed})
+        return {"seed": seed}
+
+    def favourite(self, seed: int, on: bool) -> None:
+        with self.lock:
+            kept = [known for known in self.favourites if known != seed]
+            self.favourites = [seed, *kept][:SEEDS] if on else kept
+            words = "\n".join(map(str, self.favourites))
+            files.replace(self.library.folder / "seeds.txt", lambda unfinished: unfinished.write_text(words))
+            self.note("seeds")
+
+    def _remember_seed(self, seed: int) -> None:
+        if not self.seeds or self.seeds[-1] != seed:
+            self.seeds = [*(known for known in self.seeds if known != seed), seed][-SEEDS:]
+            self.note("seeds")
+
+    # --- learn and calibrate ----------------------------------------------------------------------------------------------
+
+    def learn(self, place: str) -> None:
+        """From now on, show what is to move this place."""
+        with self.lock:
+            self._routable(place)
+            if not any(not feature.vector for feature in self.performance.patch.features.values()):
+                raise KinesphereError(
+                    "this patch has no feature that is a number: add one, such as motion or brightness"
+                )
+            self.learning = (place, self.ear.now)
+
+    def learn_stop(self) -> dict[str, Any]:
+        """Bind what moved most since `learn`."""
+        with self.lock:
+            if self.learning is None:
+                raise KinesphereError("nothing is being learnt")
+            place, begin = self.learning
+            self.learning = None
+            gesture = self.ear.gesture(begin)
+            if gesture is None:
+                raise KinesphereError(
+                    f"{place} is as it was: nothing moved clearly more than it does at rest. Try a larger move"
+                )
+            self._bind(place, gesture)
+            return {"feature": gesture.feature, "in_low": gesture.low, "in_high": gesture.high}
+
+    def _routable(self, place: str) -> dict[str, Any]:
+        found = next((c for c in self.board.read("controls") or [] if c["place"] == place), None)
+        if found is None or not found["routable"]:
+            raise KinesphereError(f"no feature can be bound to {place[:120]!r}")
+        return found
+
+    def _bind(self, place: str, gesture: Gesture) -> None:
+        control = self._routable(place)
+        low, high = control.get("low"), control.get("high")
+        table = {
+            "feature": gesture.feature,
+            "low": 0.0 if low is None else low,
+            "high": 1.0 if high is None else high,
+            "in_low": gesture.low,
+            "in_high": gesture.high,
+        }
+        self.change({place: table})
+
+    def calibrate(self, place: str) -> None:
+        """From now on, show the smallest and the largest."""
+        with self.lock:
+            self._route(place)
+            self.calibrating[place] = self.ear.now
+
+    def calibrate_stop(self, place: str) -> dict[str, Any]:
+        with self.lock:
+            begin = self.calibrating.pop(place, None)
+            if begin is None:
+                raise KinesphereError(f"{place[:120]!r} is not being calibrated")
+            route = self._route(place)
+            extremes = self.ear.extremes(route.feature, begin)
+            if extremes is None:
+                raise KinesphereError(f"{place} is as it was: {route.feature} did not move")
+            low, high = extremes if route.in_low < route.in_high else extremes[::-1]
+            self.change({f"{place}.in_low": low, f"{place}.in_high": high})
+            return {"in_low": low, "in_high": high}
+
+    def _route(self, place: str) -> Route:
+        routes = dict(self.performance.patch.routes())
+        if place not in routes:
+            raise KinesphereError(
+                f"no feature plays {place[:120]!r}: those that are played are {', '.join(routes) or 'none'}"
+            )
+        return routes[place]
+
+    # --- takes ----------------------------------------------------------------------------------------------------------
+
+    def record(self, on: bool, video: bool, source: bool) -> dict[str, Any]:
+        with self.lock:
+            name = self.recording.start(video, source) if on else self.recording.stop()
+            self.note("library")
+            return {"take": name}
+
+    def replay(self, name: str) -> None:
+        with self.lock:
+            self.recording.replay(name, lambda note: self.say({"is": "trouble", "station": "replay", "text": note}))
+
+    def replay_stop(self) -> None:
+        with self.lock:
+            self.recording.replay_stop()
+
+    # --- pages ----------------------------------------------------------------------------------------------------------
+
+    def join(self, page: Outbox) -> None:
+        with self.noting:
+            self.pages = [*self.pages, page]
+        self.note("library")  # files may have been put there by hand
+        page.post()
+
+    def leave(self, page: Outbox) -> None:
+        with self.noting:
+            self.pages = [other for other in self.pages if other is not page]
+
+    def say(self, message: Mapping[str, Any]) -> None:
+        """To every page."""
+        words = text(message)
+        for page in self.pages:
+            page.post(words=words)
+
+    def picture(self) -> Picture:
+        """What is shown now. Raises KinesphereError before the first."""
+        shown = self._mailbox("picture").latest()
+        if shown is None:
+            raise KinesphereError("no picture has been drawn yet")
+        return self._picture(shown)
+
+    def _mailbox(self, view: str) -> Latest[Any]:
+        if view != "picture":
+            name = view.removeprefix("source:")
+            if name not in self.performance.patch.sources:
+                raise KinesphereError(
+                    f"no source {name[:80]!r}: there are {', '.join(self.performance.patch.sources) or 'none'}"
+                )
+            return self.performance.view(name)
+        again = self.recording.again
+        return self.performance.frames if again is None else again.frames
+
+    def _picture(self, item: Any) -> Picture:
+        if hasattr(item, "frame"):
+            return Picture(item.frame, item.t, math.nan if item.age is None else item.age)
+        return Picture(item.value, item.t)
+
+    # --- what happens by itself -----------------------------------------------------------------------------------------
+
+    def _live(self) -> None:
+        while not self.over.wait(TICK if self.morph else 2 * TICK):
+            try:
+                self._tick(time.monotonic())
+            except Exception:
+                log.exception("the session stumbled")  # the next tick may go well; the picture never waits for this one
+                self.over.wait(0.5)
+
+    def _tick(self, now: float) -> None:
+        if self.lock.acquire(timeout=TICK):  # while a patch is being opened, the meters go on
+            try:
+                self._by_itself(now)
+            finally:
+                self.lock.release()
+        if self.pages and self._is_due("meters", now, METERS):
+            meters = text(self.meters())
+            for page in self.pages:
+                page.post(meters=meters)
+        if self._is_due("tell", now, TELLING):
+            self._tell()
+
+    def _by_itself(self, now: float) -> None:
+        self._go_on(now)
+        if self.learning is not None:
+            self._listen(*self.learning)
+        if self.recording.again is not None and self.recording.again.done:
+            self.recording.replay_stop()
+        if self.recording.error:
+            self.say({"is": "trouble", "station": "take", "text": self.recording.error})
+            self.recording.stop()
+            self.note("library")
+        if self._is_due("remember", now, REMEMBERING):
+            self.ring.add(now, look(self.performance.patch))
+
+    def _is_due(self, what: str, now: float, every: float) -> bool:
+        if now < self.due[what]:
+            return False
+        self.due[what] = max(self.due[what] + every, now + every / 2)
+        return True
+
+    def _go_on(self, now: float) -> None:
+        if self.morph is None:
+            return
+        way, begin, _ = self.morph
+        try:
+            seed = self.performance.change(way.at(now - begin)).latent.seed
+        except KinesphereError as error:  # a place that the look knew is gone
+            self.morph = None
+            self.say({"is": "trouble", "station": "looks", "text": str(error)})
+        else:
+            if way.done(now - begin):
+                self.morph = None
+                self._remember_seed(seed)
+        self.note("looks")
+
+    def _listen(self, place: str, begin: float) -> None:
+        """Bind by itself what clearly moved, or whatever did when the time is over."""
+        passed = self.ear.now - begin
+        if passed < SHORTEST:
+            return
+        gesture = self.ear.gesture(begin)
+        if passed < LONGEST and not (gesture and gesture.clear):
+            return
+        try:
+            self.learn_stop()
+        except KinesphereError as error:
+            self.say({"is": "trouble", "station": "learn", "text": str(error)})
+
+    # --- what is told ---------------------------------------------------------------------------------------------------
+
+    def _tell(self) -> None:
+        """Bring the board up to date, and wake the pages where something has changed."""
+        version = self.board.version
+        played, engine = self.performance.patch, self.performance.engine
+        model, name = engine.checkpoint, engine.patch.model
+        if self.told[0] is not played or self.told[1] is not model or self.told[2] != name:
+            self._tell_patch(played, model, name)
+        with self.noting:
+            stale, self.stale = self.stale, set()
+        for part in stale:
+            self.board.put(part, getattr(self, f"_said_{part}")())
+        self.board.put("performance", self._said_performance())
+        if self.board.version != version:
+            for page in self.pages:
+                page.post()
+
+    def _tell_patch(self, played: Patch, model: Any, name: str) -> None:
+        self.board.put("patch", patch.document(played))
+        self.board.put("routes", [{"place": place, **asdict(route)} for place, route in played.routes()])
+        self.board.put("controls", [asdict(control) for control in controls(played, model.G_ema)])
+        if self.told[1] is not model or self.told[2] != name:
+            self.board.put("model", _model(name, model.G_ema))
+        self.told = (played, model, name)
+
+    def _said_looks(self) -> dict[str, Any]:
+        left = None
+        if self.morph is not None:
+            way, begin, name = self.morph
+            left = {"to": name, "left": round(max(0.0, way.seconds - (time.monotonic() - begin)), 2)}
+        safe = self.snapshots.safe
+        return {
+            "snapshots": [
+                {
+                    "id": kept.id,
+                    "name": kept.name,
+                    "thumbnail": f"/api/snapshots/{kept.id}.jpg",
+                    "safe": kept.id == safe,
+                }
+                for kept in self.snapshots.all()
+            ],
+            "cues": self.cues.list,
+            "cue": self.cues.index,
+            "morph": left,
+        }
+
+    def _said_history(self) -> dict[str, int]:
+        return {"undo": self.history.undoable, "redo": self.history.redoable}
+
+    def _said_seeds(self) -> dict[str, list[int]]:
+        return {"history": self.seeds[::-1], "favourites": self.favourites}
+
+    def _said_library(self) -> dict[str, Any]:
+        return {
+            "patches": self.library.patches(),
+            "models": self.library.models(),
+            "takes": self.recording.takes(),
+        }
+
+    def _said_performance(self) -> dict[str, Any]:
+        return {
+            "frozen": self.performance.frozen and self.recording.again is None,
+            "black": self.black_wanted,
+            "loading": self.performance.loading,
+            "recording": self.recording.now(),
+            "replaying": self.recording.replaying,
+            "learning": self.learning[0] if self.learning else None,
+            "calibrating": list(self.calibrating),
+        }
+
+    def meters(self) -> dict[str, Any]:
+        """How it goes, now."""
+        status = self.performance.status()
+        stations = {name: _station(meter) for name, meter in status.stations.items()}
+        self._tell_troubles({name: s["error"] for name, s in stations.items() if s["error"]})
+        values = self.performance.values()
+        return {
+            "is": "meters",
+            "t": round(status.t, 3),
+            "fps": round(status.fps, 2),
+            **{
+                name: round(getattr(status, name) * 1e3, 2)
+                for name in ("p50", "p95", "p99", "step_p50", "step_p95", "step_p99")
+            },
+            "age": None if status.age is None else round(status.age * 1e3, 1),
+            "dropped": status.dropped,
+            "late": status.late,
+            "memory": round(status.memory / 1e6, 1),
+            "viewers": self.gallery.viewers,
+            "stations": stations,
+            "features": {name: _shown(values.get(name)) for name in self.performance.patch.features},
+            "numbers": {place: round(value, 5) for place, value in self.performance.numbers.items()},
+        }
+
+    def _tell_troubles(self, now: dict[str, str]) -> None:
+        for name, words in now.items():
+            if self.troubles.get(name) != words:
+                self.say({"is": "trouble", "station": name, "text": words})
+        self.troubles = now
+
+
+def _station(meter: Any) -> dict[str, Any]:
+    return {"rate": round(meter.rate, 1), "p50": round(meter.p50 * 1e3, 2), "error": meter.error}
+
+
+def _shown(drawn: Any) -> Any:
+    """A feature's value for the meters: a number, up to LISTED numbers of a vector, None before the first."""
+    if drawn is None:
+        return None
+    if drawn.value.ndim == 0:
+        return round(float(drawn.value), 5) if math.isfinite(drawn.value) else None
+    flat = drawn.value.ravel()
+    return [round(float(x), 3) for x in flat[:: max(1, -(-len(flat) // LISTED))]]
+
+
+def _model(name: str, G: Any) -> dict[str, Any]:
+    rows = {}
+    for band in ("coarse", "middle", "fine", "all", "placement"):
+        try:
+            found = patch.rows_of(G, band)
+        except KinesphereError:
+            continue
+        rows[band] = [found.start, found.stop]
+    return {
+        "name": name, "family": G.family, "resolution": G.img_resolution, "num_ws": G.num_ws, "z_dim": G.z_dim,
+        "c_dim": G.c_dim, "rows": rows,
+    }  # fmt: skip
+
+
+def _kinds() -> dict[str, Any]:
+    """What can be added to a patch, drawn from the registries."""
+    return {
+        section: [
+            {"kind": kind, "fields": [_field(part) for part in fields(cls) if part.init]}
+            for kind, cls in registry.items()
+        ]
+        for section, registry in STATIONS.items()
+    }
+
+
+def _field(part: Any) -> dict[str, Any]:
+    default = part.default_factory() if part.default_factory is not MISSING else part.default
+    return {
+        "name": part.name,
+        "type": part.type if isinstance(part.type, str) else str(part.type),
+        "needed": default is MISSING,
+        "default": None if default is MISSING else default,
+    }
+
+
+def _read_seeds(library: Library) -> list[int]:
+    try:
+        words = (library.folder / "seeds.txt").read_text().split()
+    except OSError:
+        return []
+    return [int(word) for word in words if word.isdecimal() and int(word) < 2**32][:SEEDS]

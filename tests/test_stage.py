@@ -1,0 +1,856 @@
+"""The stage: what a player, a viewer and a stranger find behind its doors."""
+
+import asyncio
+import io
+import json
+import os
+import pickle
+import struct
+import threading
+import time
+import warnings
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import pytest
+import torch
+import websockets
+from conftest import Light
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from starlette.websockets import WebSocketDisconnect
+
+from kinesphere import checkpoints, features, patch, sources
+from kinesphere.engine import Engine
+from kinesphere.performance import Performance
+from kinesphere.stage import Door, Library, Server, Session, app, control, door, server
+from kinesphere.stage.board import text
+from kinesphere.stage.pictures import HEADER
+from kinesphere.types import Signal
+
+with warnings.catch_warnings():  # starlette would rather have httpx2; it takes httpx as well
+    warnings.simplefilter("ignore")
+    from starlette.testclient import TestClient
+
+BASE = "http://127.0.0.1:7860"
+
+
+class Client(TestClient):
+    """Starlette's, with sockets at its own address too."""
+
+    def websocket_connect(self, url, **more):
+        return super().websocket_connect(f"ws://{self.base_url.netloc.decode()}{url}", **more)
+
+
+@dataclass
+class Eye:
+    """A source whose picture is as bright as `light` says."""
+
+    light: float = 0.2
+
+    def open(self): ...
+
+    def read(self, t):
+        return Signal(np.full((16, 16, 3), round(self.light * 255), np.uint8), t)
+
+    def close(self): ...
+
+
+class Hand:
+    """A page that plays: a control socket of starlette's test client."""
+
+    def __init__(self, socket):
+        self.socket, self.state, self.meters, self.told, self.number = socket, {}, {}, [], 0
+
+    def hear(self):
+        message = json.loads(self.socket.receive_text())
+        if message["is"] == "state":
+            self.state.update(message)
+        elif message["is"] == "meters":
+            self.meters = message
+        else:
+            self.told.append(message)
+        return message
+
+    def ask(self, do, **more):
+        self.number += 1
+        self.socket.send_text(json.dumps({"do": do, "id": self.number, **more}))
+        while (message := self.hear())["is"] not in ("done", "refused") or message["id"] != self.number:
+            pass
+        return message
+
+    def until(self, true):
+        """Hear until `true` of this hand; the patience is pytest's."""
+        while not true(self):
+            self.hear()
+        return self
+
+
+@pytest.fixture(scope="module", autouse=True)
+def calm(one_thread):
+    yield
+
+
+@pytest.fixture
+def playing(tiny_checkpoint, tmp_path, monkeypatch):
+    """A performance on a tiny model with an eye, a number and a library."""
+    monkeypatch.setitem(sources.SOURCES, "eye", Eye)
+    monkeypatch.setitem(features.FEATURES, "light", Light)
+    played = patch.Patch(sources={"eye": Eye()}, features={"light": Light()}, model="tiny")
+    library = Library(tmp_path / "library")
+    library.trust(played)
+    monkeypatch.setattr(checkpoints, "load", lambda name: tiny_checkpoint)
+    with Performance(played, engine=Engine(played, tiny_checkpoint), load=library.load) as performance:
+        with Session(performance, library) as session:
+            yield session
+
+
+@pytest.fixture
+def client(playing):
+    with Client(app(playing, Door(port=7860)), base_url=BASE) as client:
+        yield client
+
+
+@pytest.fixture
+def hand(client):
+    with client.websocket_connect("/ws/control") as socket:
+        hand = Hand(socket)
+        assert hand.hear()["is"] == "hello"
+        yield hand.until(lambda h: "patch" in h.state)
+
+
+@contextmanager
+def served(session, **more):
+    """A real server on a free port of this machine."""
+    place, waiting = door(None, 0)
+    with Server(session, place, waiting, **more) as serving:
+        yield serving
+
+
+def jpeg(value, size=(20, 30)):
+    return cv2.imencode(".jpg", np.full((*size, 3), value, np.uint8))[1].tobytes()
+
+
+def look(socket, **view):
+    socket.send_text(json.dumps({"view": "picture", "credit": 1, "format": "jpeg", "most": 0, "quality": 0.8, **view}))
+
+
+# Control ----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_page_hears_who_it_is_and_then_the_whole_state(client):
+    with client.websocket_connect("/ws/control") as socket:
+        hand = Hand(socket)
+        assert hand.hear()["role"] == "player"
+        hand.until(lambda h: "patch" in h.state)
+    assert hand.state.keys() >= {
+        "patch", "model", "controls", "routes", "history", "seeds", "looks", "performance", "library", "kinds",
+    }  # fmt: skip
+    assert hand.state["model"]["resolution"] == 32 and hand.state["model"]["rows"]["coarse"][0] == 0
+    assert "latent.psi" in [control["place"] for control in hand.state["controls"]]
+
+
+def test_a_change_is_played_and_only_what_changed_is_told(hand, playing):
+    assert hand.ask("change", edits={"latent.psi": 0.25})["is"] == "done"
+    assert playing.performance.patch.latent.psi == 0.25
+    before, hand.state = hand.state, {}
+    hand.until(lambda h: "patch" in h.state)
+    assert hand.state["patch"]["latent"]["psi"] == 0.25
+    assert not {"kinds", "library", "model"} & hand.state.keys() and before
+
+
+def test_a_wrong_change_is_refused_whole_in_words(hand, playing):
+    answer = hand.ask("change", edits={"latent.psi": 0.1, "latent.cutof": 3, "picture.fps": -1})
+    assert answer["is"] == "refused" and len(answer["problems"]) == 2
+    assert "cutoff" in " ".join(answer["problems"]) and playing.performance.patch.latent.psi == 0.7
+
+
+def test_undo_and_redo(hand, playing):
+    hand.ask("change", edits={"latent.psi": 0.1})
+    hand.ask("undo")
+    assert playing.performance.patch.latent.psi == 0.7
+    hand.ask("redo")
+    assert playing.performance.patch.latent.psi == 0.1
+    assert hand.ask("redo")["problems"] == ["there is nothing more in that direction"]
+
+
+def test_dice_history_and_favourites_of_seeds(hand, playing):
+    seed = hand.ask("seed_dice")["result"]["seed"]
+    hand.ask("favourite", seed=seed, on=True)
+    hand.until(lambda h: h.state["seeds"]["favourites"] == [seed])
+    assert hand.state["seeds"]["history"][:2] == [seed, 0]
+    assert Session(playing.performance, playing.library).favourites == [seed]  # on another evening
+
+
+def test_panic(hand, playing):
+    hand.ask("freeze", on=True)
+    hand.ask("black", on=True)
+    assert playing.performance.frozen and playing.performance.blackness == 1
+    hand.until(lambda h: h.state["performance"]["frozen"] and h.state["performance"]["black"])
+    assert "safe" in hand.ask("safe")["problems"][0]  # none was chosen; yet light and motion are back
+    assert not playing.performance.frozen and not playing.black_wanted
+
+
+def test_snapshots_are_kept_with_a_picture_and_recalled(hand, client, playing):
+    playing.performance.frames.newer(0, 30)
+    first = hand.ask("snapshot", name="calm")["result"]["id"]
+    hand.ask("change", edits={"latent.seed": 9, "latent.psi": 0.1})
+    assert client.get(f"/api/snapshots/{first}.jpg").content[:2] == b"\xff\xd8"
+    hand.ask("set_safe", look=first)
+    hand.ask("rename", look=first, name="home")
+    hand.until(lambda h: [(s["name"], s["safe"]) for s in h.state["looks"]["snapshots"]] == [("home", True)])
+    hand.ask("recall", look=first)
+    assert (playing.performance.patch.latent.seed, playing.performance.patch.latent.psi) == (0, 0.7)
+    hand.ask("forget", look=first)
+    assert hand.ask("recall", look=first)["is"] == "refused"
+    assert client.get(f"/api/snapshots/{first}.jpg").status_code == 404
+
+
+def test_a_morph_goes_by_itself_and_arrives(hand, playing):
+    hand.ask("change", edits={"latent.psi": 0.0})
+    there = hand.ask("snapshot")["result"]["id"]
+    hand.ask("change", edits={"latent.psi": 1.0})
+    hand.ask("recall", look=there, seconds=0.3, easing="linear")
+    hand.until(lambda h: 0 < h.state["patch"]["latent"]["psi"] < 1)
+    hand.until(lambda h: h.state["patch"]["latent"]["psi"] == 0 and h.state["looks"]["morph"] is None)
+    hand.ask("undo")
+    assert playing.performance.patch.latent.psi == 1.0
+
+
+def test_a_pad_lies_between_its_looks(hand, playing):
+    ids = []
+    for psi in (0.0, 1.0):
+        hand.ask("change", edits={"latent.psi": psi})
+        ids.append(hand.ask("snapshot")["result"]["id"])
+    points = [{"id": ids[0], "x": 0.0, "y": 0.5}, {"id": ids[1], "x": 1.0, "y": 0.5}]
+    hand.ask("pad", points=points, at=[0.5, 0.5])
+    assert playing.performance.patch.latent.psi == pytest.approx(0.5)
+    hand.ask("pad", points=points, at=[0.0, 0.5])
+    assert playing.performance.patch.latent.psi == 0.0
+    assert "snapshot" in hand.ask("pad", points=[{"id": "nobody", "x": 0, "y": 0}], at=[0, 0])["problems"][0]
+
+
+def test_cues_go_on_and_back(hand, playing):
+    ids = []
+    for psi in (0.1, 0.2):
+        hand.ask("change", edits={"latent.psi": psi})
+        ids.append(hand.ask("snapshot")["result"]["id"])
+    hand.ask("cues", list=[{"id": id, "seconds": 0, "easing": "linear", "note": "x"} for id in ids])
+    hand.ask("cue", to="next")
+    assert playing.performance.patch.latent.psi == 0.1
+    hand.ask("cue", to=1)
+    assert playing.performance.patch.latent.psi == 0.2
+    assert hand.ask("cue", to="next")["is"] == "refused"
+    hand.until(lambda h: h.state["looks"]["cue"] == 1)
+
+
+def test_rewind_brings_back_how_it_looked(hand, playing):
+    while not len(playing.ring):
+        hand.hear()
+    hand.ask("change", edits={"latent.psi": 0.0})
+    hand.ask("rewind", seconds=60)
+    assert playing.performance.patch.latent.psi == 0.7
+
+
+def sway(playing, hand, stop):
+    """The light goes up and down until `stop`."""
+    eye, begin = playing.performance.patch.sources["eye"], time.monotonic()
+    while not stop():
+        eye.light = 0.5 + 0.4 * np.sin(3 * (time.monotonic() - begin))
+        hand.hear()
+
+
+def test_learn_binds_what_moves(hand, playing):
+    hand.until(lambda h: h.meters.get("features", {}).get("light") is not None)
+    assert hand.ask("learn", place="latent.seed")["is"] == "refused"
+    assert hand.ask("learn", place="latent.psi")["is"] == "done"
+    sway(playing, hand, lambda: playing.learning is None)
+    route = playing.performance.patch.latent.psi
+    assert route.feature == "light" and 0.05 < route.in_low < 0.3 and 0.7 < route.in_high < 0.95
+    hand.until(lambda h: h.state["routes"] and h.state["routes"][0]["place"] == "latent.psi")
+    hand.until(lambda h: "latent.psi" in h.meters["numbers"])
+
+
+def test_learn_leaves_the_place_where_nothing_moved(hand, playing):
+    hand.until(lambda h: h.meters.get("features", {}).get("light") is not None)
+    hand.ask("learn", place="latent.psi")
+    begin = playing.ear.now
+    hand.until(lambda h: playing.ear.now > begin + 0.5)
+    assert "nothing moved" in hand.ask("learn_stop")["problems"][0]
+    assert playing.performance.patch.latent.psi == 0.7 and playing.learning is None
+
+
+def test_calibrate_takes_the_smallest_and_the_largest(hand, playing):
+    hand.ask("change", edits={"latent.psi": {"feature": "light", "low": 0.1, "high": 0.9}})
+    assert hand.ask("calibrate", place="latent.drift")["is"] == "refused"
+    hand.ask("calibrate", place="latent.psi")
+    begin = playing.ear.now
+    sway(playing, hand, lambda: playing.ear.now > begin + 3)
+    said = hand.ask("calibrate_stop", place="latent.psi")["result"]
+    route = playing.performance.patch.latent.psi
+    assert (route.in_low, route.in_high) == (said["in_low"], said["in_high"])
+    assert route.in_low < 0.2 and route.in_high > 0.8 and route.low == 0.1
+
+
+def test_another_patch_is_played_and_kept(hand, playing, client):
+    toml = 'name = "mine"\nmodel = "tiny"\n[latent]\nseed = 77\n'
+    assert hand.ask("play", toml=toml)["is"] == "done"
+    assert playing.performance.patch.latent.seed == 77
+    assert hand.ask("save_patch", name="my evening")["is"] == "done"
+    hand.until(lambda h: "my evening" in [p["name"] for p in h.state["library"]["patches"]])
+    hand.ask("change", edits={"latent.seed": 1})
+    hand.ask("play", patch="my evening")
+    assert playing.performance.patch.latent.seed == 77
+    assert "seed = 77" in client.get("/api/patches/my evening").text
+    assert hand.ask("save_patch", name="scene")["is"] == "refused"  # it is built in
+
+
+def test_another_model_is_loaded_beside_and_played(hand, playing):
+    hand.ask("play", model="abstract")
+    hand.until(lambda h: h.state["model"]["name"] == "abstract")
+    assert playing.performance.engine.patch.model == "abstract"
+
+
+def test_a_take_with_its_film_is_recorded_and_played_again(hand, playing, client):
+    name = hand.ask("record", on=True, video=True, source=True)["result"]["take"]
+    hand.until(lambda h: (h.state["performance"]["recording"] or {}).get("seconds", 0) >= 1)
+    assert hand.ask("record", on=True)["is"] == "refused"
+    hand.ask("record", on=False)
+    hand.until(lambda h: name in [take["name"] for take in h.state["library"]["takes"]])
+    assert client.get(f"/api/takes/{name}").content[:5] == b"\x89MCAP"
+    hand.ask("replay", take=name)
+    assert playing.recording.again.frames.newer(0, 30)[0].frame.shape == (32, 32, 3)
+    hand.until(lambda h: h.state["performance"]["replaying"] == name)
+    hand.until(lambda h: h.state["performance"]["replaying"] is None)
+    assert client.delete(f"/api/takes/{name}").status_code == 204
+    assert client.get("/api/takes").json() == []
+    assert {path.suffix for path in (playing.library.folder / "videos").iterdir()} == {".mp4"}
+
+
+def test_meters_are_plain_numbers(hand):
+    hand.until(lambda h: h.meters.get("fps"))
+    assert hand.meters["features"].keys() == {"light"} and hand.meters["memory"] > 1
+    assert hand.meters["stations"]["sources.eye"]["error"] is None
+
+
+def test_a_station_in_trouble_is_told_to_the_page(hand, playing):
+    hand.ask("change", edits={"sources.phone": {"kind": "page"}})
+    hand.until(lambda h: any(m["is"] == "trouble" and m["station"] == "sources.phone" for m in h.told))
+
+
+# Pictures ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form, kinds", [("jpeg", {0}), ("h264", {1, 2})])
+def test_a_viewer_gets_pictures_as_it_takes_them(client, form, kinds):
+    import av
+
+    with client.websocket_connect("/ws/pictures") as socket:
+        look(socket, format=form)
+        seen, codec = [], av.CodecContext.create("h264", "r")
+        for _ in range(4):
+            data = socket.receive_bytes()
+            number, kind, _, width, height, _, t, _age = HEADER.unpack(data[: HEADER.size])
+            assert kind in kinds and (width, height) == (32, 32) and t >= 0
+            if form == "jpeg":
+                assert cv2.imdecode(np.frombuffer(data[HEADER.size :], np.uint8), 1).shape == (32, 32, 3)
+            else:
+                assert kind == (1 if not seen else 2)
+                assert [f.width for f in codec.decode(av.Packet(data[HEADER.size :]))] in ([32], [])
+            seen.append(number)
+            socket.send_text(json.dumps({"seen": number}))
+        assert seen == sorted(set(seen))
+
+
+def test_a_viewer_that_takes_none_gets_no_more_than_its_credit(playing, client):
+    with client.websocket_connect("/ws/pictures") as socket:
+        look(socket, credit=3)
+        numbers = [HEADER.unpack(socket.receive_bytes()[: HEADER.size])[0] for _ in range(3)]
+        encoded, drawn = playing.gallery.encoded, playing.performance.frames.count
+        playing.performance.frames.newer(drawn + 10, 30)
+        assert playing.gallery.encoded == encoded == len(numbers)  # nobody wants one, so none is made
+        socket.send_text('{"seen": 1}')
+        newest = HEADER.unpack(socket.receive_bytes()[: HEADER.size])[0]
+        assert newest >= drawn + 10  # not one that had waited
+
+
+def test_a_picture_is_encoded_once_for_all_who_want_it_alike(playing, client):
+    playing.performance.frozen = True
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(client.websocket_connect("/ws/pictures")) for _ in range(5)]
+        for socket in sockets:
+            look(socket, most=16)
+        messages = {}
+        for socket in sockets:
+            data = socket.receive_bytes()
+            messages.setdefault(HEADER.unpack(data[: HEADER.size])[0], set()).add(data)
+        assert all(len(same) == 1 for same in messages.values())
+        assert playing.gallery.encoded == len(messages)
+
+
+def test_a_source_can_be_looked_at(client):
+    with client.websocket_connect("/ws/pictures") as socket:
+        look(socket, view="source:eye")
+        assert HEADER.unpack(socket.receive_bytes()[: HEADER.size])[3:5] == (16, 16)
+
+
+@pytest.mark.parametrize(
+    "said", ["{", '{"credit": 9}', '{"view": "source:nobody"}', '{"view": "../x"}', '{"seen": "x"}']
+)
+def test_a_viewer_that_asks_nonsense_is_sent_away_with_words(client, said):
+    with client.websocket_connect("/ws/pictures") as socket:
+        socket.send_text(said)
+        assert json.loads(socket.receive_text())["problems"]
+        with pytest.raises(WebSocketDisconnect):
+            socket.receive_text()
+
+
+def test_the_picture_can_be_fetched(client, playing):
+    playing.performance.frames.newer(0, 30)
+    shown = client.get("/api/picture.jpg?most=16")
+    assert cv2.imdecode(np.frombuffer(shown.content, np.uint8), 1).shape == (16, 16, 3)
+
+
+def test_no_thread_is_left_when_viewers_go(playing, client):
+    with client.websocket_connect("/ws/pictures") as socket:
+        look(socket)
+        socket.receive_bytes()
+        views = [t for t in threading.enumerate() if t.name == "view picture"]
+        assert len(views) == 1
+    views[0].join(timeout=30)
+    assert not views[0].is_alive() and playing.gallery.viewers == 0
+
+
+# A browser's camera -----------------------------------------------------------------------------------------------------
+
+
+def test_what_a_browser_sends_is_seen(hand, client, playing):
+    hand.ask("change", edits={"sources.eye": {"kind": "page", "mirror": False}})
+    picture = np.zeros((20, 30, 3), np.uint8)
+    picture[:, :15] = 255
+    with client.websocket_connect("/ws/source/eye") as socket:
+        for n in range(3):
+            socket.send_bytes(struct.pack("<d", n) + cv2.imencode(".webp", picture)[1].tobytes())
+            assert json.loads(socket.receive_text()) == {"seen": n + 1}
+    seen = playing.performance.view("eye")
+    while (signal := seen.latest()) is None or signal.value.shape != (20, 30, 3):
+        seen.newer(seen.count, 1)
+    assert signal.value[10, 5].min() > 200 and signal.value[10, 25].max() < 50
+
+
+def bomb():
+    """A PNG of a few bytes that says it is 60000 x 60000."""
+    return b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + struct.pack(">II", 60000, 60000) + b"\x08\x02\0\0\0" + b"\0" * 30
+
+
+@pytest.mark.parametrize("sent", [b"", b"x" * 40, jpeg(3)[:60], bomb(), "text"])
+def test_what_is_no_picture_is_refused(hand, client, playing, sent):
+    hand.ask("change", edits={"sources.eye": {"kind": "page"}})
+    with client.websocket_connect("/ws/source/eye") as socket:
+        if isinstance(sent, str):
+            socket.send_text(sent)
+        else:
+            socket.send_bytes(b"\0" * 8 + sent)
+        assert json.loads(socket.receive_text())["is"] == "refused"
+
+
+def test_a_picture_for_a_source_that_is_no_page_is_refused(client):
+    with client.websocket_connect("/ws/source/eye") as socket:
+        socket.send_bytes(b"\0" * 8 + jpeg(3))
+        assert "kind page" in json.loads(socket.receive_text())["problems"][0]
+
+
+# Malformed messages -----------------------------------------------------------------------------------------------------
+
+plain = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+words = st.sampled_from(
+    ["latent.psi", "latent.rows.coarse", "sources.eye", "features.light", "model", "..", "", "latent", "scene", "next"]
+)
+keys = st.sampled_from(
+    "id edits patch toml model fade on seconds look name easing points at list to place take video source seed t".split()
+)
+message = st.builds(
+    lambda do, rest: json.dumps({"do": do, **rest}),
+    st.sampled_from([*control.DOINGS, "eval", "__init__", ""]),
+    st.dictionaries(keys, plain | words | st.dictionaries(words, plain | words, max_size=3), max_size=4),
+)
+anything = st.one_of(message, plain.map(json.dumps), st.text(max_size=60), st.binary(max_size=60))
+
+
+def test_a_thousand_malformed_messages_are_answered_and_the_picture_never_stops(playing):
+    @settings(max_examples=1000, suppress_health_check=list(HealthCheck), database=None)
+    @given(anything)
+    def obeyed(data):
+        answer = control.obey(playing, data, player=True)
+        assert answer["is"] in ("done", "refused")
+        if answer["is"] == "refused":
+            assert answer["problems"] and all(isinstance(p, str) and p for p in answer["problems"])
+            assert "inside" not in answer["problems"][0], (data, answer)
+        text(answer)
+
+    drawn = playing.performance.frames.count
+    obeyed()
+    playing.performance.frozen = False
+    assert playing.performance.frames.newer(max(drawn, playing.performance.frames.count), 30)[0] is not None
+    assert playing.thread.is_alive()
+
+
+@pytest.mark.parametrize(
+    "sent",
+    ["[" * 50_000, '{"do":"ping","id":' + "9" * 5000 + "}", '{"do":"change","edits":{"latent.psi":1e999}}',
+     '{"do":"change","edits":{"latent.psi":NaN}}', " " * (control.LARGEST + 1), '{"do":"ping","extra":1}', "\ud800"],
+)  # fmt: skip
+def test_hostile_json_is_refused(playing, sent):
+    assert control.obey(playing, sent, player=True)["is"] == "refused"
+
+
+def test_a_message_may_come_by_http(client, playing):
+    assert client.post("/api/control", json={"do": "change", "edits": {"latent.psi": 0.5}}).json()["is"] == "done"
+    assert playing.performance.patch.latent.psi == 0.5
+    assert client.post("/api/control", content=b"{").status_code == 422
+    assert client.post("/api/control", content=b" " * (control.LARGEST + 1)).status_code == 413
+
+
+# Strangers --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def guarded(playing):
+    """A stage that others can reach: tokens are asked for."""
+    place = Door(host="0.0.0.0", port=7860, names=("stage.local",), tokens=True)
+    with Client(app(playing, place), base_url="http://stage.local:7860") as client:
+        client.place = place
+        yield client
+
+
+def test_a_foreign_origin_is_turned_away(client):
+    evil = {"origin": "http://evil.example"}
+    assert client.post("/api/control", json={"do": "ping"}, headers=evil).status_code == 403
+    assert client.post("/api/control", json={"do": "ping"}, headers={"origin": "null"}).status_code == 403
+    assert client.post("/api/control", json={"do": "ping"}, headers={"origin": BASE}).status_code == 200
+    for path in ("/ws/control", "/ws/pictures", "/ws/source/eye"):
+        with pytest.raises(WebSocketDisconnect), client.websocket_connect(path, headers=evil):
+            pass
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:7860", "127.0.0.1.evil.example", "", "[::1", "192.168.1.9"]
+)
+def test_a_name_of_somebody_else_that_leads_here_is_turned_away(client, host):
+    assert client.get("/api/status", headers={"host": host}).status_code == 421
+
+
+@pytest.mark.parametrize("token", [None, "", "wrong", "é"])
+def test_without_the_token_nothing_opens(guarded, token):
+    asked = {} if token is None else {"token": token}
+    for path in ("/api/status", "/api/picture.jpg", "/api/patches", "/api/qr.svg", "/api/openapi.json"):
+        assert guarded.get(path, params=asked).status_code == 401
+    query = "" if token is None else f"?token={token}"
+    for path in ("/ws/control", "/ws/pictures", "/ws/source/eye"):
+        with pytest.raises(WebSocketDisconnect), guarded.websocket_connect(path + query):
+            pass
+
+
+def test_a_viewer_sees_and_changes_nothing(guarded, playing):
+    token = {"token": guarded.place.viewer}
+    assert guarded.get("/api/status", params=token).status_code == 200
+    for path in ("/api/patches", "/api/takes", "/api/qr.svg", "/api/models"):
+        assert guarded.get(path, params=token).status_code == 403
+    assert guarded.post("/api/control", params=token, json={"do": "freeze", "on": True}).status_code == 403
+    with guarded.websocket_connect(f"/ws/control?token={guarded.place.viewer}") as socket:
+        hand = Hand(socket)
+        assert hand.hear()["role"] == "viewer"
+        assert hand.ask("ping", t=1)["is"] == "done"
+        for do in control.DOINGS:
+            if do != "ping":
+                assert hand.ask(do, on=True, look="x", seconds=0)["is"] == "refused"
+        assert hand.until(lambda h: "model" in h.state).state.keys() <= {"is", "performance", "model"}
+    with pytest.raises(WebSocketDisconnect):
+        with guarded.websocket_connect(f"/ws/source/eye?token={guarded.place.viewer}"):
+            pass
+    with guarded.websocket_connect(f"/ws/pictures?token={guarded.place.viewer}") as socket:
+        look(socket, view="source:eye")  # a camera is the player's own
+        assert "picture only" in json.loads(socket.receive_text())["problems"][0]
+    assert not playing.performance.frozen
+
+
+def test_the_player_token_opens_everything_and_is_kept_as_a_cookie(guarded):
+    assert guarded.get("/api/patches").status_code == 401
+    kept = guarded.get("/", params={"token": guarded.place.player}).headers["set-cookie"]
+    assert "HttpOnly" in kept and "SameSite=Strict" in kept
+    assert guarded.get("/api/patches").status_code == 200
+    assert guarded.place.player != guarded.place.viewer and len(guarded.place.player) >= 32
+
+
+def test_the_code_leads_a_phone_to_the_pad(guarded):
+    svg = guarded.get("/api/qr.svg", params={"token": guarded.place.player}).text
+    assert "<svg" in svg and "script" not in svg
+    assert guarded.place.address("pad").endswith(f"/pad?token={guarded.place.player}")
+    assert guarded.place.address("show", "viewer").endswith(f"/show?token={guarded.place.viewer}")
+
+
+# The library ------------------------------------------------------------------------------------------------------------
+
+WAYS_OUT = [
+    "../secret", "..%2fsecret", "%2e%2e%2fsecret", "..\\secret", "....//secret", "/etc/passwd", ".hidden", "a/../../secret",
+    "secret\0", "C:secret", "con", "secret.", "x" * 200, "~root", "..", ".",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WAYS_OUT)
+def test_no_name_leads_out_of_the_library(client, hand, playing, name):
+    (playing.library.folder.parent / "secret").write_text("name = 'told'")
+    (playing.library.folder.parent / "secret.toml").write_text("name = 'told'")
+    (playing.library.folder / "secret.toml").write_text("name = 'told'")
+    before = sorted(playing.library.folder.parent.rglob("*"))
+    from urllib.parse import quote
+
+    quotings = {quote(name, safe=""), quote(quote(name, safe=""), safe="")}
+    for quoted in quotings - {".", ".."}:  # of these the client itself makes another address
+        for shelf in ("patches", "takes", "models"):
+            for method in ("GET", "PUT", "DELETE"):
+                answer = client.request(method, f"/api/{shelf}/{quoted}", content=b"seed = 1")
+                assert answer.status_code >= 400 and "told" not in answer.text
+        assert client.get(f"/api/snapshots/{quoted}.jpg").status_code >= 400
+        assert client.get(f"/assets/{quoted}").status_code >= 400
+    for message in ({"do": "save_patch", "name": name}, {"do": "play", "patch": name}, {"do": "play", "model": name},
+                    {"do": "replay", "take": name}, {"do": "recall", "look": name}):  # fmt: skip
+        assert hand.ask(message.pop("do"), **message)["is"] == "refused"
+    assert client.post("/api/models", params={"name": f"{name}.pkl"}, content=b"x").status_code >= 400
+    assert sorted(playing.library.folder.parent.rglob("*")) == before
+
+
+def test_a_link_out_of_the_library_is_not_followed(client, hand, playing, tmp_path):
+    outside = tmp_path / "outside.toml"
+    outside.write_text('name = "told"')
+    try:
+        os.symlink(outside, playing.library.folder / "patches" / "link.toml")
+    except OSError:
+        pytest.skip("this system makes no links")
+    answer = client.get("/api/patches/link")
+    assert answer.status_code == 422 and "told" not in answer.text
+    assert client.put("/api/patches/link", content=b'model = "tiny"').status_code == 422
+    assert hand.ask("save_patch", name="link")["is"] == "refused"
+    assert client.delete("/api/patches/link").status_code == 422
+    assert outside.read_text() == 'name = "told"' and "link" not in [
+        p["name"] for p in client.get("/api/patches").json()
+    ]
+
+
+@pytest.mark.parametrize(
+    "edits",
+    [
+        {"model": "/etc/passwd"},
+        {"model": "http://127.0.0.1/x.pkl"},
+        {"model": "../x.pkl"},
+        {"sources.film": {"kind": "video", "path": "/etc/passwd"}},
+        {"sources.film": {"kind": "video", "path": "../../x.mp4"}},
+        {"sources.film": {"kind": "pictures", "path": "/home"}},
+        {"sources.film": {"kind": "camera", "index": "rtsp://somebody/else"}},
+        {"sources.film": {"kind": "camera", "index": "/etc/passwd"}},
+        {"sinks.film": {"kind": "video", "path": "/tmp/evil.mp4"}},
+        {"features.eye": {"kind": "activations", "network": "vgg16", "weights": "/etc/passwd"}},
+    ],
+)
+def test_a_change_reaches_for_nothing_outside_the_library(hand, playing, edits):
+    before = playing.performance.patch
+    answer = hand.ask("change", edits=edits)
+    assert answer["is"] == "refused" and "library" in answer["problems"][0], answer
+    assert playing.performance.patch is before
+
+
+def test_a_patch_from_a_stranger_is_data(client, playing):
+    evil = '[sources.film]\nkind = "video"\npath = "/etc/passwd"\n'
+    assert client.put("/api/patches/evil", content=evil).status_code == 422
+    (playing.library.folder / "patches" / "evil.toml").write_text(evil)  # it came by another way
+    assert "outside" in client.post("/api/control", json={"do": "play", "patch": "evil"}).json()["problems"][0]
+    assert client.put("/api/patches/big", content=b"#" * (2**20 + 1)).status_code == 413
+    assert client.put("/api/patches/bad", content=b"\xff\xfe").status_code == 422
+    assert client.put("/api/patches/good", content='model = "tiny"').status_code == 201
+    assert client.get("/api/patches/good").text == 'model = "tiny"\n'
+
+
+class Evil:
+    def __reduce__(self):
+        return (os.system, ("touch /tmp/kinesphere-was-here",))
+
+
+def test_a_model_that_holds_code_is_refused_and_nothing_of_it_runs(client, playing, tmp_path):
+    marker = tmp_path / "was-here"
+
+    class Code:
+        def __reduce__(self):
+            return (marker.touch, ())
+
+    for evil in (
+        pickle.dumps({"G_ema": Evil()}),
+        pickle.dumps(Evil(), protocol=0),
+        torch_zip(Evil()),
+        b"",
+        b"hello",
+        b"PK\3\4",
+    ):
+        answer = client.post("/api/models", params={"name": "evil.pkl"}, content=evil)
+        assert answer.status_code == 422 and answer.json()["problems"][0].startswith("evil.pkl")
+    assert not os.path.exists("/tmp/kinesphere-was-here")
+    assert list((playing.library.folder / "models").iterdir()) == []
+
+
+def torch_zip(thing):
+    """`thing` in the zip that torch.save writes."""
+    out = io.BytesIO()
+    torch.save(thing, out)
+    return out.getvalue()
+
+
+def test_a_model_that_is_too_large_is_refused_before_it_has_all_come(playing):
+    sent = []
+
+    def pieces():
+        for n in range(1000):
+            sent.append(n)
+            yield b"x" * 1024
+
+    with Client(app(playing, Door(port=7860), largest=4096), base_url=BASE) as client:
+        answer = client.post("/api/models", params={"name": "big.pkl"}, content=pieces())
+    assert answer.status_code == 413 and list((playing.library.folder / "models").iterdir()) == []
+
+
+def test_a_model_is_handed_in_and_played(client, hand, playing, tiny_checkpoint, tmp_path):
+    checkpoints.save(tiny_checkpoint, tmp_path / "mine.safetensors")
+    data = (tmp_path / "mine.safetensors").read_bytes()
+    answer = client.post("/api/models", params={"name": "mine.safetensors"}, content=data)
+    assert answer.status_code == 201 and answer.json()["card"]["family"] == "stylegan2"
+    assert (
+        client.post("/api/models", params={"name": "mine.safetensors"}, content=data).status_code == 422
+    )  # it is there
+    hand.ask("play", model="mine.safetensors")
+    hand.until(lambda h: h.state["model"]["name"] == "mine.safetensors")
+    assert client.delete("/api/models/mine.safetensors").status_code == 204
+
+
+def test_the_machine_describes_itself_and_keeps_every_promise(client):
+    described = client.get("/api/openapi.json").json()
+    assert {"/api/status", "/api/patches/{name}", "/api/models", "/api/control"} <= described["paths"].keys()
+    for path in ("/", "/show", "/pad"):
+        answer = client.get(path)
+        assert answer.status_code == 200 and "default-src 'self'" in answer.headers["content-security-policy"]
+
+
+# A real server ----------------------------------------------------------------------------------------------------------
+
+
+def test_two_players_and_five_viewers_at_once(playing):
+    async def viewer(address, n):
+        async with websockets.connect(f"{address}/ws/pictures") as socket:
+            form = "h264" if n == 0 else "jpeg"
+            await socket.send(json.dumps({"view": "picture", "credit": 1 + n % 3, "format": form}))
+            numbers = []
+            while len(numbers) < 8:
+                numbers.append(HEADER.unpack((await socket.recv())[: HEADER.size])[0])
+                await socket.send(json.dumps({"seen": numbers[-1]}))
+            return numbers
+
+    async def player(address, place):
+        async with websockets.connect(f"{address}/ws/control") as socket:
+            for n in range(10):
+                await socket.send(json.dumps({"do": "change", "id": n, "edits": {place: 0.05 * n}}))
+                while (heard := json.loads(await socket.recv()))["is"] != "done":
+                    assert heard["is"] != "refused", heard
+            state = {}
+            while state.get("patch", {}).get("latent", {}).get("psi") != 0.45:
+                heard = json.loads(await socket.recv())
+                state |= heard if heard["is"] == "state" else {}
+            return True
+
+    async def all_of_them(address):
+        return await asyncio.gather(
+            player(address, "latent.psi"), player(address, "latent.drift"), *(viewer(address, n) for n in range(5))
+        )
+
+    with served(playing) as serving:
+        _, _, *seen = asyncio.run(all_of_them(f"ws://127.0.0.1:{serving.door.port}"))
+    assert all(numbers == sorted(set(numbers)) for numbers in seen)
+    assert playing.performance.patch.latent.psi == 0.45 and playing.performance.patch.latent.drift == 0.45
+
+
+def test_a_viewer_that_stops_reading_costs_nothing_and_grows_nothing(playing):
+    async def silent(address):
+        async with websockets.connect(f"{address}/ws/pictures", max_queue=1, close_timeout=0.1) as socket:
+            await socket.send(json.dumps({"view": "picture", "credit": 3, "format": "jpeg"}))
+            for _ in range(200):  # claims to have seen what it never reads
+                await socket.send('{"seen": 1}')
+                await asyncio.sleep(0)
+            await asyncio.to_thread(playing.performance.frames.newer, playing.performance.frames.count + 15, 30)
+            viewer = playing.gallery.lanes["picture"].viewers[0]
+            return viewer.sent - viewer.seen
+
+    with served(playing) as serving:
+        waiting = asyncio.run(silent(f"ws://127.0.0.1:{serving.door.port}"))
+    assert 0 <= waiting <= 3
+
+
+def test_a_taken_port_gives_the_next_one_and_is_named_where_it_was_asked_for():
+    first, one = door(None)
+    try:
+        second, two = door(None)
+        two.close()
+        assert second.port != first.port
+        with pytest.raises(server.KinesphereError, match=str(first.port)):
+            door(None, first.port)
+    finally:
+        one.close()
+
+
+def test_others_come_in_by_https_only_with_a_certificate_that_is_kept(playing, tmp_path):
+    import ssl
+    import urllib.request
+
+    place, waiting = door("127.0.0.1", 0)
+    place = Door(host="127.0.0.1", port=place.port, tokens=True, https=True)
+    with Server(playing, place, waiting, certificates=tmp_path):
+        trusting = ssl.create_default_context(cafile=str(tmp_path / "certificate.pem"))
+        address = f"https://localhost:{place.port}/api/status"
+        with urllib.request.urlopen(f"{address}?token={place.player}", context=trusting) as answer:
+            assert json.load(answer)["fps"] >= 0
+    made = (tmp_path / "certificate.pem").read_bytes()
+    assert os.stat(tmp_path / "key.pem").st_mode & 0o077 == 0
+    from kinesphere.stage.security import certificate
+
+    certificate(("127.0.0.1",), tmp_path)
+    assert (tmp_path / "certificate.pem").read_bytes() == made
+    certificate(("another.local",), tmp_path)
+    assert (tmp_path / "certificate.pem").read_bytes() != made
+
+
+def test_this_machine_alone_unless_asked():
+    place, waiting = door(None, 0)
+    assert waiting.getsockname()[0] == "127.0.0.1" and not place.tokens
+    waiting.close()
+    place, waiting = door("0.0.0.0", 0)
+    waiting.close()
+    assert place.tokens and place.https and place.address().startswith("https://")
+
+
+def test_no_thread_is_left_behind(tiny_checkpoint, tmp_path):
+    before = set(threading.enumerate())
+    played = patch.Patch(model="tiny")
+    library = Library(tmp_path)
+    with Performance(played, engine=Engine(played, tiny_checkpoint)) as performance:
+        with Session(performance, library) as session, served(session) as serving:
+
+            async def visit():
+                async with websockets.connect(f"ws://127.0.0.1:{serving.door.port}/ws/pictures") as socket:
+                    await socket.send('{"view": "picture"}')
+                    await socket.recv()
+
+            asyncio.run(visit())
+    for thread in set(threading.enumerate()) - before:
+        thread.join(timeout=10)
+    assert [t.name for t in set(threading.enumerate()) - before if t.is_alive()] == []
