@@ -34,6 +34,8 @@ page: $(PAGE)
 bench: $(DEV_READY) $(PAGE)
 	$(BIN)/python bench/live.py
 	$(BIN)/python bench/training.py
+	$(BIN)/python bench/stage.py
+	$(BIN)/python bench/soak.py --minutes 20
 
 docs: $(DEV_READY)
 	for figure in docs/figures/*.py; do $(BIN)/python $$figure || exit 1; done
