@@ -40,6 +40,7 @@ class Control:
     scale: str = "linear"  # "log": fine near low, and where low is 0, log from `step` on; "angle": high is low again
     choices: tuple[str, ...] = ()
     routable: bool = False  # a route may stand here
+    routed: tuple[float, float] | None = None  # low and high that a new route begins with; None: it is not routable
 
 
 class Words(NamedTuple):
@@ -52,6 +53,7 @@ class Words(NamedTuple):
     step: float | None = None
     unit: str = ""
     scale: str = "linear"
+    routed: tuple[float, float] | None = None  # where a new route is gentler than the whole slider
 
 
 WORDS: Mapping[str, Words] = {
@@ -109,6 +111,7 @@ WORDS: Mapping[str, Words] = {
         -1,
         2,
         0.01,
+        routed=(0.4, 1.1),
     ),
     "latent.cutoff": Words(
         "Bold from row", "From this row on the boldness leaves the picture alone (truncation cutoff); none leaves no row out.", 0
@@ -243,7 +246,7 @@ def _control(
         names = tuple(map(str, get_args(parts[0])))
     kind = _kind(f.name, parts, names)
     own = f"{place}.{f.name}" if place != "patch" else f.name
-    numeric = kind in ("number", "integer", "seed")
+    numeric, routable = kind in ("number", "integer", "seed"), Route in parts
     return Control(
         place=own,
         kind=kind,
@@ -257,8 +260,14 @@ def _control(
         unit=words.unit,
         scale=words.scale,
         choices=names if kind == "choice" else (),
-        routable=Route in parts,
+        routable=routable,
+        routed=_routed(words) if routable else None,
     )
+
+
+def _routed(words: Words) -> tuple[float, float]:
+    """A new route's range: its own, or the slider's, or that of a fraction."""
+    return words.routed or (0.0 if words.low is None else words.low, 1.0 if words.high is None else words.high)
 
 
 def _plain_words(cls: type, name: str, parts: tuple[Any, ...]) -> Words:

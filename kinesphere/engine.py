@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import torch
@@ -170,6 +171,21 @@ class Engine:
         )  # fmt: skip
         self.moment, self.steps, self.health = other.moment, other.steps, other.health
 
+    def memory(self) -> dict[str, Any]:
+        """What the next step goes on from, as plain JSON; `remind` puts it back, bit for bit.
+
+        "followers": what each route's filters remember, by place; "seen": features that had a value; "number": of the next step.
+        """
+        followers = {place: follower.memory() for place, follower in self.followers.items()}
+        return {"followers": followers, "seen": sorted(self._seen), "number": self.steps}
+
+    def remind(self, remembered: Mapping[str, Any]) -> None:
+        """Before a step: stand where another engine stood, whose `memory` this is. Routes that it did not have begin anew."""
+        for place, known in remembered["followers"].items():
+            if place in self.followers:
+                self.followers[place].remind(known)
+        self._seen, self.steps = set(remembered["seen"]), remembered["number"]
+
     @torch.inference_mode()
     def warm(self) -> None:
         """Draw a picture that nobody sees, so that the first that is seen comes at once. May raise what the model raises."""
@@ -187,6 +203,14 @@ class Engine:
         with self.health.tried("picture"):
             self.frame = self._draw(now, self.ws)  # generator
         now.lanes.show(self.frame, t)  # sink
+        self.steps += 1
+
+    def pass_by(self, t: float, dt: float) -> None:
+        """A step that nobody sees: all of it but its picture, so that the routes move on."""
+        now = self.now
+        features = now.lanes.features(t)
+        self.numbers = self._follow(now, features, t, dt)
+        self.moment = Moment(t, dt, now.patch, features)
         self.steps += 1
 
     def _follow(self, now: Fitted, features: Mapping[str, Drawn], t: float, dt: float) -> dict[str, float]:

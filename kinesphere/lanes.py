@@ -442,7 +442,8 @@ class OwnThreads:
 
         `first`: what new features begin with; None: the last value of the feature that had their name, if of their kind.
         """
-        last = {place: lane for place, lane in self.lanes.items() if isinstance(lane, Drawing)}
+        # Taken before any lane ends: one that has ended has no station.
+        last = {p: (lane.station.vector, lane.mailbox) for p, lane in self.lanes.items() if isinstance(lane, Drawing)}
         stations: dict[str, Any] = {
             **{f"sources.{name}": source for name, source in patch.sources.items()},
             **{f"features.{name}": feature for name, feature in patch.features.items()},
@@ -571,6 +572,6 @@ def _is_main(lane: Lane) -> bool:
     return isinstance(lane, Delivering) and on_main_thread(lane.station)
 
 
-def _last(lane: Drawing | None, feature: Feature) -> Drawn | None:
+def _last(known: tuple[bool, Latest[Drawn]] | None, feature: Feature) -> Drawn | None:
     """What a feature begins with that takes the place of another of its kind: that one's last value."""
-    return lane.mailbox.latest() if lane is not None and lane.station.vector == feature.vector else None
+    return known[1].latest() if known is not None and known[0] == feature.vector else None

@@ -23,6 +23,7 @@ from kinesphere.types import Feature, KinesphereError, Latest, Signal, Sink
 
 LAST_STEP = 10.0  # seconds that the end waits for a step that has begun
 LAST_LOAD = 10.0  # and for a model that is being loaded
+ENDED = 5.0  # seconds without anything new from any source, after which what is shown has no age
 
 __all__ = ["Pace", "Performance", "Shown", "StationMeter", "Status"]
 
@@ -478,14 +479,19 @@ class Performance:
         self.frames.put(Shown(frame, t, self._number, self._age(self.clock())))
 
     def _age(self, now: float) -> float | None:
-        """Seconds since the oldest feature value that is in the picture was seen."""
+        """Seconds since the oldest feature value in the picture was seen. None: there is none, or nothing comes any more."""
         moment = self.engine.moment
         if moment is None:
             return None
         if self._uses is None or self._uses[0] is not moment.patch:
             self._uses = moment.patch, _used(moment.patch)
         seen = [drawn.t for name, drawn in moment.features.items() if name in self._uses[1]]
-        return now - min(seen) if seen else None
+        return now - min(seen) if seen and self._sees(moment.patch, now) else None
+
+    def _sees(self, patch: Patch, now: float) -> bool:
+        """Whether any source has shown something new of late."""
+        newest = [signal.t for source in patch.sources if (signal := self.view(source).latest()) is not None]
+        return not newest or now - max(newest) <= ENDED
 
     # --- what plays next ----------------------------------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ a cutoff that is held too. So the result does not depend on the frame rate. Step
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from numbers import Real
 from typing import Any
@@ -191,6 +191,17 @@ class Follower:
             self.value = shape(self.route, self._moved(self._input, dt))
         return self.value
 
+    def memory(self) -> dict[str, Any]:
+        """All that it remembers, as plain JSON: `remind` puts it back, bit for bit, in another that plays the same route."""
+        motion = [_numbers(step) for step in self._motion]
+        return {"value": self.value, "input": self._input, "t": self._t, "motion": motion}
+
+    def remind(self, remembered: Mapping[str, Any]) -> None:
+        """Stand where another stood, whose `memory` this is. What does not fit the route is left out."""
+        self.value, self._input, self._t = (remembered[name] for name in ("value", "input", "t"))
+        for step, numbers in zip(self._motion, remembered["motion"], strict=False):
+            vars(step).update({name: numbers[name] for name in _numbers(step) if name in numbers})
+
     def _unwrapped(self, value: float) -> float:
         turn = self.route.circular
         if turn is None or self._input is None:
@@ -221,6 +232,11 @@ def _motion(route: Route) -> list[Step]:
     if route.clamp and route.circular is not None:
         steps.append(_Turn(route.circular / abs(route.in_high - route.in_low)))
     return steps
+
+
+def _numbers(step: Step) -> dict[str, float | None]:
+    """What a step of the motion remembers, and its settings."""
+    return {name: x for name, x in vars(step).items() if x is None or isinstance(x, float)}
 
 
 def _clamped(u: float, dt: float) -> float:

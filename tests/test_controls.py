@@ -215,3 +215,12 @@ def test_what_is_new_appears_by_itself(tiny):
     assert found["features.hum.rods"].kind == "integer" and found["features.hum.tuning"].kind == "table"
     assert found["features.hum.source"].choices == ("eye", "film", "wall")
     assert found["features.hum.path"].unit == "file" and found["features.hum.path"].default is None
+
+
+def test_a_new_route_begins_gently():
+    """Where the whole slider would tear the picture, a route takes less of it; elsewhere the slider, or 0 to 1."""
+    made = patch.parse(TOML, "here")
+    found = {control.place: control for control in controls(made, tiny_generator("stylegan2"))}
+    assert found["latent.psi"].routed == (0.4, 1.1) and (found["latent.psi"].low, found["latent.psi"].high) == (-1, 2)
+    assert found["latent.rows.coarse.amount"].routed == (0, 1)
+    assert all((control.routed is not None) == control.routable for control in found.values())

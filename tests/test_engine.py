@@ -1,6 +1,7 @@
 """The engine: what is seen moves the picture, the same patch gives the same film, and a change is seen whole or not at all."""
 
 import itertools
+import json
 import threading
 from dataclasses import replace
 from fractions import Fraction
@@ -426,3 +427,28 @@ def test_what_cannot_be_begun_for_want_of_memory_is_refused_in_words(tiny_checkp
     engine = playing(tiny_checkpoint)
     with pytest.raises(BadPatch, match="features.huge: there is not enough memory"):
         engine.play(replace(engine.patch, features={"huge": Huge()}))
+
+
+def test_a_step_that_nobody_sees_moves_the_routes_and_another_engine_goes_on_from_there(tiny_checkpoint):
+    """What an engine remembers is plain JSON."""
+    psi = Route("light", attack=0.2, release=0.5)
+    seen, shown = [], pictures(12)
+
+    def watched(t):
+        return {"light": Drawn(np.asarray(shown[round(t * 10)].mean() / 255 if t < 0.7 else np.nan), t)}
+
+    engines = [instrument(tiny_checkpoint, shown, psi=psi, rows={}) for _ in range(3)]
+    for engine in engines:
+        engine.lanes = type("Told", (), {"features": staticmethod(watched), "show": lambda *_: None})()
+    all_steps, passes, follows = engines
+    for i in range(12):
+        all_steps.step(i / 10, 0.1)
+        seen.append(all_steps.ws.clone())
+    for i in range(8):
+        passes.pass_by(i / 10, 0.1)
+    assert passes.numbers["latent.psi"] != psi.low and not passes.frame.any()
+    follows.remind(json.loads(json.dumps(passes.memory())))
+    for i in range(8, 12):
+        follows.step(i / 10, 0.1)
+        assert torch.equal(follows.ws, seen[i])
+    assert follows.steps == all_steps.steps

@@ -604,6 +604,26 @@ def test_the_age_is_that_of_the_oldest_value_in_the_picture():
     assert stage.shown[-1].age == pytest.approx(0.5) == stage.performance.status().age
 
 
+def test_where_nothing_comes_any_more_the_picture_has_no_age():
+    """A video that has ended, a camera that was unplugged: what grows from then on says nothing."""
+    patch = Patch(
+        model="one",
+        sources={"eye": Scripted(pictures(1)), "film": Scripted(pictures(1))},
+        features={"light": Light()},
+        latent=Latent(psi=Route("light")),
+    )
+    stage = Stage(patch)
+    stage.feel(light=1.0)
+    stage.performance.view("eye").put(Signal(pictures(1)[0], 0.0))
+    stage.beat(dt=4.0)
+    assert stage.shown[-1].age == pytest.approx(4.0)
+    stage.beat(dt=2.0)
+    assert stage.shown[-1].age is None is stage.performance.status().age
+    stage.performance.view("film").put(Signal(pictures(1)[0], 6.0))
+    stage.beat(dt=1.0)
+    assert stage.shown[-1].age == pytest.approx(7.0)  # one still goes on, and the value of the other is in the picture
+
+
 def test_a_listener_hears_every_step_and_one_that_fails_stops_nothing():
     stage = Stage()
     heard = []

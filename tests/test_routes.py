@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import tomllib
 from dataclasses import FrozenInstanceError, asdict
@@ -51,6 +52,22 @@ def settings_of_every_kind() -> list[Route]:
             high=-1,
         ),
     ]
+
+
+# ---- memory
+
+
+@many
+@given(st.integers(0, 6), st.lists(st.floats(-0.5, 1.5) | st.just(NAN), min_size=1, max_size=30), st.integers(0, 29))
+def test_a_follower_goes_on_to_the_bit_from_what_another_remembered(kind: int, values: list[float], cut: int) -> None:
+    setting, times = settings_of_every_kind()[kind], [0.03 * i + 0.001 * (i % 3) for i in range(len(values))]
+    whole = follow(setting, values, times)
+    first, second = Follower(setting), Follower(setting)
+    for value, t in list(zip(values, times, strict=True))[:cut]:
+        first(value, t)
+    second.remind(json.loads(json.dumps(first.memory())))
+    rest = [second(value, t) for value, t in list(zip(values, times, strict=True))[cut:]]
+    assert rest == whole[cut:]
 
 
 # ---- range, curve, dead zone

@@ -86,6 +86,32 @@ def test_a_clock_that_trembles_changes_nothing(tmp_path):
     assert numbers_of(recorded(tmp_path / "a.mp4", times)) == list(range(60))
 
 
+@pytest.mark.parametrize("fps", [24, 30, 60])
+def test_an_uneven_beat_makes_a_film_of_the_right_length_and_each_picture_at_its_time(tmp_path, fps):
+    """As a busy machine beats: bursts, gaps, and a rate that is not the film's."""
+    times = 5 + np.cumsum(np.random.default_rng(fps).choice([0.004, 0.02, 0.03, 0.3], 80, p=[0.3, 0.3, 0.3, 0.1]))
+    numbers = numbers_of(recorded(tmp_path / "a.mp4", times, Fraction(fps)))
+    assert abs(len(numbers) / fps - (times[-1] - times[0])) <= 1.5 / fps
+    for slot, number in enumerate(numbers):
+        newest = np.flatnonzero(times - times[0] <= (slot + 1) / fps)[-1]
+        assert number <= newest and times[number] - times[0] <= (slot + 1) / fps
+        assert number >= np.flatnonzero(times - times[0] <= max(slot - 1, 0) / fps)[-1]
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_after_a_picture_that_could_not_be_written_the_recording_goes_on_beside_what_there_was(tmp_path, overwrite):
+    """As a performance does it: close what failed, open it again."""
+    sink = VideoFile(tmp_path / "a.mp4", overwrite=overwrite)
+    for part in range(3):
+        sink.open((160, 64), 30)
+        sink.write(numbered(part + 1), part)
+        with pytest.raises(KinesphereError):
+            sink.write(numbered(9, width=80), part + 0.1)
+        sink.close()
+    names = {"a.mp4": [1], "a 2.mp4": [2], "a 3.mp4": [3]}
+    assert {file.name: numbers_of(file) for file in tmp_path.iterdir()} == names
+
+
 def test_a_recording_begun_late_begins_with_its_first_frame(tmp_path):
     assert numbers_of(recorded(tmp_path / "a.mp4", [100.0 + n / 30 for n in range(10)])) == list(range(10))
 

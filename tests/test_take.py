@@ -499,6 +499,43 @@ def test_marks_and_other_events_are_found_where_they_were_set(tmp_path, tiny_mod
     ]
 
 
+def test_what_happens_before_the_first_step_is_told_with_it(tmp_path, tiny_model):
+    engine = Engine(instrument(), tiny_model)
+    engine.lanes = Fed()
+    with Recorder(tmp_path / "a.mcap", lambda: engine) as take:
+        take.event("black", on=True)
+        for t in (7.0, 8.0, 9.0):
+            engine.step(t, 1.0)
+            take(engine.moment)
+    assert [(e.t, e.what) for e in Take.open(take.path).events] == [(0.0, "black")]
+
+
+@pytest.mark.parametrize("began", [6.5, 8.25])
+def test_the_sound_of_a_film_that_was_made_beside_the_take_is_in_step(tmp_path, tiny_model, load, began):
+    """Begun before or after the take: a click at second 9 of the performance is heard there."""
+    import wave
+
+    engine = Engine(instrument(), tiny_model)
+    engine.lanes = Fed()
+    with Recorder(tmp_path / "a.mcap", lambda: engine) as take:
+        take.event("source_film", name="eye.wav", t=began)
+        for t in np.arange(70, 110) / 10:
+            engine.step(float(t), 0.1)
+            take(engine.moment)
+    click = np.zeros(48_000 * 6)
+    click[round((9.0 - began) * 48_000) :][:480] = 20_000
+    with wave.open(str(tmp_path / "eye.wav"), "wb") as song:
+        song.setparams((1, 2, 48_000, 0, "NONE", ""))
+        song.writeframes(click.astype("<i2").tobytes())
+    played = Take.open(take.path)
+    assert played.film_start("eye.wav") == pytest.approx(began - played.start) and played.film_start("b.wav") == 0
+    render_take(played, tmp_path / "a.mp4", Fraction(10), load=load, sound=tmp_path / "eye.wav")
+    with av.open(str(tmp_path / "a.mp4")) as film:
+        pieces = [(float(f.pts * f.time_base), f.to_ndarray()[0]) for f in film.decode(audio=0)]
+    loudest, piece = max(pieces, key=lambda found: np.abs(found[1]).max())
+    assert loudest + np.abs(piece).argmax() / 48_000 == pytest.approx(9.0 - played.start, abs=0.03)
+
+
 def test_other_programs_read_a_take(tmp_path, tiny_model):
     """By mcap's own library, with its index; each binary message is as its ROS 1 definition says."""
     perform(Engine(instrument(psi=MOVING), tiny_model), tmp_path / "a.mcap", n=30)

@@ -39,7 +39,8 @@ class VideoFile:
 
     While it is being made it lies beside `path` as `NAME.part.mp4`, in fragments: after a crash, a power cut or `kill -9`
     that file plays, all but about the last second. `close` turns it into an ordinary MP4 that can be sought in and streamed,
-    and only then puts it at `path`.
+    and only then puts it at `path`. Opened again after a picture could not be written, it goes on in `NAME 2.mp4`, so that what
+    was recorded before stays.
     """
 
     path: str | Path
@@ -64,6 +65,8 @@ class VideoFile:
         if not math.isfinite(self.sound_start):
             raise KinesphereError(f"video sound_start {self.sound_start!r} is not a time in seconds")
         self._output: Any = None
+        self._target = Path(self.path)  # of the recording that is being made
+        self._broken = False  # whether a picture could not be written
 
     def open(self, size: tuple[int, int], fps: Any) -> None:
         """Begin a recording of `size` (width, height), made even by repeating the last column or row, at `fps`.
@@ -73,7 +76,7 @@ class VideoFile:
         import av
 
         self.close()
-        path = Path(self.path)
+        self._target = _next_beside(Path(self.path)) if self._broken else Path(self.path)
         self._refuse_what_exists()
         if self.sound is not None and not has_sound(self.sound):
             raise KinesphereError(
@@ -82,7 +85,7 @@ class VideoFile:
         self._size, self._fps = size, Fraction(fps).limit_denominator(10_000)
         if self._fps <= 0:
             raise KinesphereError(f"{NOT_MADE} at {fps} frames per second: the rate is above 0, such as 30")
-        self._part = _reserved_beside(path)
+        self._part = _reserved_beside(self._target)
         try:
             self._output = av.open(str(self._part), "w", format="mp4", options=FRAGMENTS)
             self._stream = self._new_stream()
@@ -102,10 +105,17 @@ class VideoFile:
         Places that were left out repeat the frame before them; of several in one place, the newest stays. The first frame
         written is the first of the file, whatever its `t`.
         """
+        try:
+            self._write(frame, t)
+        except Exception:
+            self._broken = True
+            raise
+
+    def _write(self, frame: np.ndarray, t: float) -> None:
         if frame.shape[:2] != self._size[::-1]:
             was, now = f"{self._size[0]}x{self._size[1]}", f"{frame.shape[1]}x{frame.shape[0]}"
             raise KinesphereError(
-                f"{self.path} was begun with frames of {was} and cannot take one of {now}: begin another"
+                f"{self._target} was begun with frames of {was} and cannot take one of {now}: begin another"
             )
         slot = math.floor(t * float(self._fps) + 0.5)
         if self._picture is None:
@@ -131,7 +141,7 @@ class VideoFile:
             else:
                 self._finish()
         except (av.FFmpegError, OSError) as error:
-            raise KinesphereError(f"{self.path} could not be finished ({error}); {self._kept()}") from error
+            raise KinesphereError(f"{self._target} could not be finished ({error}); {self._kept()}") from error
 
     def _encode_slot(self, output: Any = None) -> None:
         import av
@@ -142,7 +152,7 @@ class VideoFile:
         try:
             (output or self._output).mux(self._stream.encode(picture))
         except av.FFmpegError as error:
-            raise KinesphereError(f"the recording {self.path} stopped ({error}); {self._kept()}") from error
+            raise KinesphereError(f"the recording {self._target} stopped ({error}); {self._kept()}") from error
 
     def _in_yuv(self, frame: np.ndarray) -> Any:
         from av import VideoFrame
@@ -178,7 +188,7 @@ class VideoFile:
         return stream
 
     def _finish(self) -> None:
-        path, whole = Path(self.path), self._part.with_suffix(".whole.mp4")
+        whole = self._part.with_suffix(".whole.mp4")
         track = None
         if self.sound is not None:
             begin, seconds = (float(n / self._fps) for n in (self._first, self._slot - self._first))
@@ -186,7 +196,7 @@ class VideoFile:
         try:
             _make_whole(self._part, whole, track)
             self._refuse_what_exists()
-            os.replace(whole, path)
+            os.replace(whole, self._target)
         except KinesphereError as error:
             raise KinesphereError(f"{error}; {self._kept()}") from error
         finally:
@@ -196,11 +206,17 @@ class VideoFile:
         self._part.unlink()
 
     def _refuse_what_exists(self) -> None:
-        if not self.overwrite and Path(self.path).exists():
-            raise KinesphereError(f"{self.path} exists already: choose another name, or say overwrite = true")
+        if not self.overwrite and self._target.exists():
+            raise KinesphereError(f"{self._target} exists already: choose another name, or say overwrite = true")
 
     def _kept(self) -> str:
         return f"what was recorded until then is in {self._part}, which plays"
+
+
+def _next_beside(path: Path) -> Path:
+    """`path`, or the first of NAME 2, NAME 3 ... that is free."""
+    names = (path if n == 1 else path.with_stem(f"{path.stem} {n}") for n in range(1, 1000))
+    return next((name for name in names if not name.exists()), path)
 
 
 def _reserved_beside(path: Path) -> Path:

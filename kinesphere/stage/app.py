@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from importlib import resources
 from pathlib import Path
@@ -32,6 +31,7 @@ from kinesphere.types import KinesphereError
 STATIC = Path(str(resources.files("kinesphere.stage"))) / "static"
 PAGES = {"/": "index.html", "/show": "show.html", "/pad": "pad.html"}
 VIEWED = ("performance", "model")  # parts of the state that a viewer is told
+UNDER_WAY = 32  # messages of one page that wait to be obeyed
 LARGEST_UPWARD = 8 * 2**20  # bytes of a picture that a browser sends
 UNBUILT = (
     "<!doctype html><meta charset=utf-8><title>Kinesphere</title><p>The stage is running, but its page was not built. "
@@ -42,12 +42,12 @@ UNBUILT = (
 def app(session: Session, door: Door | None = None, largest: int = library.LARGEST_MODEL) -> FastAPI:
     """The stage of a session. `largest`: bytes of a model that may be handed in."""
     door = door or Door()
-    hands = ThreadPoolExecutor(1, "control")  # messages are obeyed one after the other, beside the network
+    hands = control.Hands(session)
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
         yield
-        hands.shutdown(wait=False, cancel_futures=True)
+        hands.close()
 
     stage = FastAPI(
         title="Kinesphere's stage", version=__version__, lifespan=life, docs_url=None, redoc_url=None,
@@ -108,22 +108,28 @@ def _add_pages(stage: FastAPI) -> None:
 # Sockets ----------------------------------------------------------------------------------------------------------------
 
 
-def _add_sockets(stage: FastAPI, session: Session, hands: ThreadPoolExecutor) -> None:
+def _add_sockets(stage: FastAPI, session: Session, hands: control.Hands) -> None:
     @stage.websocket("/ws/control")
     async def controls(socket: WebSocket) -> None:
         await socket.accept()
         player = socket.scope["role"] == "player"
-        loop = asyncio.get_running_loop()
-        page = Outbox(session.board, loop, () if player else VIEWED)
+        page = Outbox(session.board, asyncio.get_running_loop(), () if player else VIEWED)
+        room = asyncio.Semaphore(UNDER_WAY)
         page.say({"is": "hello", "role": socket.scope["role"], "version": __version__})
         session.join(page)
 
         async def hear() -> None:
             while True:
                 data = await _message(socket)
-                page.say(await loop.run_in_executor(hands, _answer, session, data, player))
+                await room.acquire()
+                asyncio.wrap_future(hands.obey(data, player)).add_done_callback(answered)
                 while page.crowded:  # who does not read is not listened to either
                     await asyncio.sleep(0.02)
+
+        def answered(answer: asyncio.Future[str]) -> None:
+            room.release()
+            if not answer.cancelled():
+                page.say(answer.result())
 
         async def tell() -> None:
             while True:
@@ -194,10 +200,6 @@ def _add_sockets(stage: FastAPI, session: Session, hands: ThreadPoolExecutor) ->
             await _part(socket, error)
         except (WebSocketDisconnect, RuntimeError):
             pass
-
-
-def _answer(session: Session, data: str | bytes, player: bool) -> str:
-    return text(control.obey(session, data, player))
 
 
 def _push(page: Page, data: bytes) -> None:
@@ -332,7 +334,7 @@ def _add_takes(stage: FastAPI, session: Session) -> None:
         session.note("library")
 
 
-def _add_state(stage: FastAPI, session: Session, door: Door, hands: ThreadPoolExecutor) -> None:
+def _add_state(stage: FastAPI, session: Session, door: Door, hands: control.Hands) -> None:
     @stage.get("/api/status", tags=["stage"])
     def status() -> dict[str, Any]:
         """How it goes, now: the meters."""
@@ -363,7 +365,7 @@ def _add_state(stage: FastAPI, session: Session, door: Door, hands: ThreadPoolEx
             data = await _body(request, control.LARGEST, "the message")
         except library.TooLarge as error:
             return JSONResponse({"is": "refused", "id": None, "problems": [str(error)]}, 413)
-        answer = await asyncio.get_running_loop().run_in_executor(hands, _answer, session, data, True)
+        answer: str = await asyncio.wrap_future(hands.obey(data, True))
         whole = json.loads(answer)
         return JSONResponse(whole, 200 if whole["is"] == "done" else 422)
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
 
 from kinesphere.patch import BadPatch
+from kinesphere.stage.board import text
 from kinesphere.types import KinesphereError
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LARGEST = 256 * 1024  # bytes of a message
+SHORT = 400  # bytes that a panic has at most
 TOLD = 12  # problems of one message that are listed
 
 Text = Annotated[str, Field(max_length=300)]
@@ -30,6 +33,7 @@ class Message(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
     viewer: ClassVar[bool] = False  # whether one who only looks may send it
+    panic: ClassVar[bool] = False  # whether it waits for nothing, not even for what was asked before
 
     id: int | Text | None = None
 
@@ -76,6 +80,7 @@ class Play(Message):
 
 class Freeze(Message):
     do: Literal["freeze"]
+    panic: ClassVar[bool] = True
     on: bool
 
     def act(self, session: Session) -> Any:
@@ -84,6 +89,7 @@ class Freeze(Message):
 
 class Black(Message):
     do: Literal["black"]
+    panic: ClassVar[bool] = True
     on: bool
     seconds: Seconds = 0.0
 
@@ -332,6 +338,30 @@ def _id(raw: bytes) -> int | str | None:
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
     return given if isinstance(given, int | str) and not isinstance(given, bool) and len(str(given)) <= 300 else None
+
+
+class Hands:
+    """Do what messages ask, beside the network: one after the other, in their order; but a panic never waits behind another."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.usual, self.other = ThreadPoolExecutor(1, "control"), ThreadPoolExecutor(1, "panic")
+
+    def obey(self, data: str | bytes, player: bool) -> Future[str]:
+        """Its answer, as JSON. At once; nothing is raised."""
+        hand = self.other if len(data) <= SHORT and _panics(data) else self.usual
+        return hand.submit(lambda: text(obey(self.session, data, player)))
+
+    def close(self) -> None:
+        for hand in (self.usual, self.other):
+            hand.shutdown(wait=False, cancel_futures=True)
+
+
+def _panics(data: str | bytes) -> bool:
+    try:
+        return read(data).panic
+    except Refused:
+        return False
 
 
 def obey(session: Session, data: str | bytes, player: bool) -> dict[str, Any]:

@@ -23,6 +23,7 @@ LISTEN = 0.1  # seconds that a thread waits before it looks round
 H264_VIEWERS = 4  # each needs an encoder of its own, 2 ms a picture; who comes later gets JPEG
 MOST = 8192  # pixels of a side
 PIXELS = 1920 * 1920  # of a picture that is sent to the stage
+SMALL = 256  # pixels of a side below which colour keeps its full resolution: the picture is enlarged, and would bleed
 
 
 class View(BaseModel):
@@ -74,6 +75,8 @@ def jpeg(pixels: np.ndarray, quality: float = 0.8) -> bytes:
     import cv2
 
     flags = [cv2.IMWRITE_JPEG_QUALITY, round(quality * 100)]
+    if min(pixels.shape[:2]) < SMALL:
+        flags += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
     whole, data = cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), flags)
     if not whole:
         raise KinesphereError(f"a picture of {pixels.shape[1]}x{pixels.shape[0]} cannot be made a JPEG")

@@ -14,9 +14,12 @@ import numpy as np
 
 from kinesphere.performance import Performance, Shown
 from kinesphere.sinks import VideoFile
+from kinesphere.sinks.sound import has_sound
+from kinesphere.sources import Video
+from kinesphere.sources.geometry import resized
 from kinesphere.stage.library import Library
-from kinesphere.takes import BadTake, Recorder, Replay, Take
-from kinesphere.types import KinesphereError, Latest
+from kinesphere.takes import SOURCE_FILM, BadTake, Recorder, Replay, Take
+from kinesphere.types import KinesphereError, Latest, Signal, Source
 
 SINK = "recording"  # the name of the film among the performance's sinks
 LISTEN = 0.1  # seconds that a thread waits before it looks round
@@ -35,8 +38,11 @@ class Recording:
         self._stood = False  # whether the performance stood still before the replay
         self._lengths: dict[tuple[str, int, int], float] = {}
 
-    def start(self, video: bool, source: bool) -> str:
-        """Begin a take, with a film of the pictures and films of the sources beside it if wanted; its name."""
+    def start(self, video: bool, source: bool, tell: Callable[[str], None]) -> str:
+        """Begin a take, with a film of the pictures and films of the sources beside it if wanted; its name.
+
+        `tell`: called with the words, from any thread, where the film of a source ends before the take does.
+        """
         if self.recorder is not None:
             raise KinesphereError(f"the take {self.recorder.path.stem} is being recorded already: stop it first")
         name = self._free_name()
@@ -47,9 +53,9 @@ class Recording:
             self.performance.add_sink(SINK, VideoFile(self.library.path("videos", name, ".mp4")))
         if source:
             fps = Fraction(self.performance.fps).limit_denominator(1001)
-            for eye in self.performance.patch.sources:
-                path = self.library.folder / "videos" / f"{name} source {len(self.films) + 1}.mp4"
-                self.films.append(SourceFilm(self.performance.view(eye), path, fps))
+            for number, (eye, shown) in enumerate(self.performance.patch.sources.items(), 1):
+                path = self.library.path("videos", f"{name} source {number}", ".mp4")
+                self.films.append(SourceFilm(shown, self.performance.view(eye), path, fps, self.event, tell))
         return name
 
     def _free_name(self) -> str:
@@ -194,33 +200,65 @@ class _Screen:
 
 
 class SourceFilm:
-    """What a source shows, as a film, on a thread of its own."""
+    """What a source shows, as a film, on a thread of its own: at the right speed, whatever the source's own pace.
 
-    def __init__(self, signals: Latest[Any], path: Path, fps: Fraction) -> None:
-        self.signals, self.fps = signals, fps
-        self.film = VideoFile(path)
-        self.error = ""
+    Only the newest picture waits for it. Until it is whole it lies there in fragments, which play. `event` is told when its first
+    picture was seen, on the clock of the performance; `tell` in words why it ended too soon.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        signals: Latest[Signal],
+        path: Path,
+        fps: Fraction,
+        event: Callable[..., None],
+        tell: Callable[[str], None],
+    ) -> None:
+        self.source, self.signals, self.path, self.fps = source, signals, path, fps
+        self.event, self.tell = event, tell
+        self._seen = signals.count
+        self.written = 0  # pictures
+        self.sound: dict[str, Any] = {}
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._record, name=f"film {path.stem}", daemon=True)
         self._thread.start()
-
-    def _record(self) -> None:
-        seen, size, begun = self.signals.count, None, 0.0
-        try:
-            while not self._over.is_set():
-                signal, seen = self.signals.newer(seen, LISTEN)
-                if signal is None or (size is not None and signal.value.shape != size):
-                    continue
-                if size is None:
-                    size, begun = signal.value.shape, signal.t
-                    self.film.open((size[1], size[0]), self.fps)
-                self.film.write(signal.value, max(0.0, signal.t - begun))
-            if size is not None:
-                self.film.close()
-        except Exception as error:
-            self.error = str(error)
 
     def stop(self) -> None:
         """The film is whole."""
         self._over.set()
         self._thread.join(timeout=CLOSING)
+
+    def _record(self) -> None:
+        film: VideoFile | None = None
+        size, begun, seen = (0, 0), 0.0, self._seen
+        try:
+            while not self._over.is_set():
+                signal, seen = self.signals.newer(seen, LISTEN)
+                if signal is None:
+                    continue
+                if film is None:
+                    size, begun = signal.value.shape[1::-1], signal.t
+                    self.sound = _sound(self.source, begun)
+                    film = VideoFile(self.path, **self.sound)
+                    film.open(size, self.fps)
+                    self.event(SOURCE_FILM, name=self.path.name, t=float(begun))
+                film.write(resized(signal.value, size), max(0.0, signal.t - begun))
+                self.written += 1
+        except Exception as error:
+            self.tell(f"the film {self.path.name} ended: {error}")
+        if film is not None:
+            try:
+                film.close()
+            except Exception as error:
+                self.tell(f"the film {self.path.name}: {error}")
+
+
+def _sound(source: Source, t: float) -> dict[str, Any]:
+    """The sound that a source has of itself, from what is heard at `t` seconds on: that of a video, up to where it begins again."""
+    if not isinstance(source, Video) or not has_sound(source.path):
+        return {}
+    return {
+        "sound": source.path,
+        "sound_start": source.start + (t % (source.duration - source.start) if source.loop else t),
+    }

@@ -46,9 +46,8 @@ def _listening(host: str, port: int | None) -> socket.socket:
         except OSError as error:
             raise KinesphereError(f"--host {host}: this machine has no such address ({error.strerror})") from None
         try:
-            if (
-                os.name == "posix"
-            ):  # so that a stage which was just closed can be opened again; elsewhere it means something else
+            # a stage that was just closed can be opened again; on Windows the option means something else
+            if os.name == "posix":
                 waiting.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             waiting.bind(place)
             waiting.listen(128)  # now it is taken for others

@@ -8,29 +8,30 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, asdict, fields
+from dataclasses import asdict
 from typing import Any
 
 from kinesphere import files, patch
 from kinesphere.controls import controls
 from kinesphere.latent import EASINGS
 from kinesphere.looks import Cues, History, Morph, Ring, Snapshots, between, fitted, look, pad_weights
-from kinesphere.patch import STATIONS, Patch
-from kinesphere.performance import Performance
+from kinesphere.patch import Patch
+from kinesphere.performance import Performance, Shown
 from kinesphere.routes import Route
+from kinesphere.stage import saying
 from kinesphere.stage.board import Board, Outbox, text
 from kinesphere.stage.learning import LONGEST, SHORTEST, Ear, Gesture
 from kinesphere.stage.library import Absent, Library
 from kinesphere.stage.pictures import Gallery, Picture
 from kinesphere.stage.recording import Recording
-from kinesphere.types import KinesphereError, Latest
+from kinesphere.types import KinesphereError, Latest, Signal
 
 TICK = 1 / 60  # seconds between two looks at what moves by itself
 TELLING = 1 / 30  # seconds between two states
 METERS = 1 / 15
 REMEMBERING = 0.5  # seconds between two looks of the ring
-LISTED = 32  # numbers of a vector that are shown
 SEEDS = 60  # that are remembered
+SIDES = 100_000  # of the dice
 SAFE_SECONDS = 0.6  # back to the safe look
 
 log = logging.getLogger(__name__)
@@ -50,27 +51,24 @@ class Session:
         self.history = History()
         self.snapshots = Snapshots(library.folder / "snapshots")
         self.ring = Ring()
-        self.cues = Cues(library.folder)
+        self.cues = Cues(library.folder / "snapshots")
+        self.padded: dict[str, Any] | None = None  # where the looks lie on the pad, and where the finger was last
         self.seeds: list[int] = []
         self.favourites = _read_seeds(library)
-        self.morph: tuple[Morph, float, str] | None = (
-            None  # the way, when it began (seconds on the clock), and where it leads
-        )
+        # the way, when it began (seconds on the clock), and where it leads
+        self.morph: tuple[Morph, float, str] | None = None
         self.black_wanted = False
         self.learning: tuple[str, float] | None = None  # the place, and since when (engine seconds)
         self.calibrating: dict[str, float] = {}
         self.troubles: dict[str, str] = {}
         self.noting = threading.Lock()
         self.stale = {"looks", "history", "seeds", "library"}  # parts of the state that have to be told again
-        self.told: tuple[Patch | None, Any, str] = (
-            None,
-            None,
-            "",
-        )  # the patch, the model and its name, as pages know them
+        # the patch, the model and its name, as pages know them
+        self.told: tuple[Patch | None, Any, str] = (None, None, "")
         self.due = {"tell": 0.0, "meters": 0.0, "remember": 0.0}
         self.over = threading.Event()
         self.thread = threading.Thread(target=self._live, name="session", daemon=True)
-        self.board.put("kinds", _kinds())
+        self.board.put("kinds", saying.kinds())
 
     def start(self) -> None:
         self.performance.listeners.append(self.ear)
@@ -110,31 +108,33 @@ class Session:
             self.library.within(patch.changed(before, edits))
             if any(place.startswith("latent") for place in edits):
                 self.morph = None  # the hand is stronger than what moves by itself
-            after = self.performance.change(self._shelved(before, edits))
+            after = self.performance.change(
+                {place: self.library.shelved(place, value) for place, value in edits.items()}
+            )
             self._keep(before, after, edits)
             self._remember_seed(after.latent.seed)
-
-    def _shelved(self, before: Patch, edits: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The edits, with the plain names of the library's files as the paths that they mean."""
-        return {place: self.library.shelved(place, value) for place, value in edits.items()}
 
     def _keep(self, before: Patch, after: Patch, edits: Mapping[str, Any]) -> None:
         self.history.did(before, after, edits)
         self.note("history")
 
     def undo(self) -> None:
-        self._go(self.history.undo)
+        self._go(self.history.undo, self.history.redo)
 
     def redo(self) -> None:
-        self._go(self.history.redo)
+        self._go(self.history.redo, self.history.undo)
 
-    def _go(self, step: Callable[[Patch], Patch | None]) -> None:
+    def _go(self, step: Callable[[Patch], Patch | None], back: Callable[[Patch], Patch | None]) -> None:
         with self.lock:
-            self.morph = None
             asked = step(self.performance.patch)
             if asked is None:
                 raise KinesphereError("there is nothing more in that direction")
-            self.performance.play(asked)
+            try:
+                self.performance.play(asked)
+            except Exception:
+                back(asked)  # a step that cannot be played is still there, for when it can
+                raise
+            self.morph = None
             self._remember_seed(asked.latent.seed)
             self.note("history")
 
@@ -163,15 +163,20 @@ class Session:
     # --- panic ----------------------------------------------------------------------------------------------------------
 
     def freeze(self, on: bool) -> None:
-        self.replay_stop()  # who panics wants the instrument in hand
+        self._take_over()
         self.performance.frozen = on
         self.recording.event("freeze", on=on)
 
     def black(self, on: bool, seconds: float) -> None:
-        self.replay_stop()
+        self._take_over()
         self.black_wanted = on
         self.performance.black(on, seconds)
         self.recording.event("black", on=on, seconds=seconds)
+
+    def _take_over(self) -> None:
+        """Who panics wants the instrument in hand. Nothing waits here for a patch that is being opened."""
+        if self.recording.again is not None:
+            self.replay_stop()
 
     def safe(self) -> None:
         """Whatever has happened: light, motion, and the look that was called safe."""
@@ -231,10 +236,13 @@ class Session:
         self.note("looks")
 
     def forget(self, which: str) -> None:
-        """A snapshot, and every cue that leads to it."""
-        self.snapshots.forget(which)
-        self.cues.forget(which)
-        self.note("looks")
+        """A snapshot, every cue that leads to it, and its place on the pad."""
+        with self.lock:
+            self.snapshots.forget(which)
+            self.cues.forget(which)
+            if self.padded is not None:
+                self.padded["points"] = [point for point in self.padded["points"] if point["id"] != which]
+            self.note("looks")
 
     def set_safe(self, which: str) -> None:
         self.snapshots.set_safe(which)
@@ -248,6 +256,8 @@ class Session:
             before = self.performance.patch
             edits = between([fitted(self.snapshots.look(which), before) for which, _, _ in points], weights)
             self._keep(before, self.performance.change(edits), edits)
+            self.padded = {"points": [{"id": which, "x": x, "y": y} for which, x, y in points], "at": list(at)}
+            self.note("looks")
 
     def set_cues(self, cues: list[dict[str, Any]]) -> None:
         with self.lock:
@@ -267,8 +277,8 @@ class Session:
     # --- seeds ----------------------------------------------------------------------------------------------------------
 
     def seed_dice(self) -> dict[str, int]:
-        """Any seed."""
-        seed = secrets.randbelow(2**32)
+        """A seed that can be told to somebody across the room: of five digits at most."""
+        seed = secrets.randbelow(SIDES)
         self.change({"latent.seed": seed})
         return {"seed": seed}
 
@@ -307,28 +317,29 @@ class Session:
             gesture = self.ear.gesture(begin)
             if gesture is None:
                 raise KinesphereError(
-                    f"{place} is as it was: nothing moved clearly more than it does at rest. Try a larger move"
+                    f"{self._label(place)} is as it was: nothing moved clearly more than it does at rest. Try a larger move"
                 )
             self._bind(place, gesture)
             return {"feature": gesture.feature, "in_low": gesture.low, "in_high": gesture.high}
 
     def _routable(self, place: str) -> dict[str, Any]:
-        found = next((c for c in self.board.read("controls") or [] if c["place"] == place), None)
+        found = self._control(place)
         if found is None or not found["routable"]:
-            raise KinesphereError(f"no feature can be bound to {place[:120]!r}")
+            raise KinesphereError(f"no feature can move {self._label(place)}")
         return found
 
+    def _control(self, place: str) -> dict[str, Any] | None:
+        return next((c for c in self.board.read("controls") or [] if c["place"] == place), None)
+
+    def _label(self, place: str) -> str:
+        """What a player calls a place."""
+        found = self._control(place)
+        return repr(place[:120]) if found is None else str(found["label"])
+
     def _bind(self, place: str, gesture: Gesture) -> None:
-        control = self._routable(place)
-        low, high = control.get("low"), control.get("high")
-        table = {
-            "feature": gesture.feature,
-            "low": 0.0 if low is None else low,
-            "high": 1.0 if high is None else high,
-            "in_low": gesture.low,
-            "in_high": gesture.high,
-        }
-        self.change({place: table})
+        low, high = self._routable(place)["routed"]
+        span = {"low": low, "high": high, "in_low": gesture.low, "in_high": gesture.high}
+        self.change({place: {"feature": gesture.feature, **span}})
 
     def calibrate(self, place: str) -> None:
         """From now on, show the smallest and the largest."""
@@ -340,11 +351,11 @@ class Session:
         with self.lock:
             begin = self.calibrating.pop(place, None)
             if begin is None:
-                raise KinesphereError(f"{place[:120]!r} is not being calibrated")
+                raise KinesphereError(f"{self._label(place)} is not being calibrated")
             route = self._route(place)
             extremes = self.ear.extremes(route.feature, begin)
             if extremes is None:
-                raise KinesphereError(f"{place} is as it was: {route.feature} did not move")
+                raise KinesphereError(f"{self._label(place)} is as it was: {route.feature} did not move")
             low, high = extremes if route.in_low < route.in_high else extremes[::-1]
             self.change({f"{place}.in_low": low, f"{place}.in_high": high})
             return {"in_low": low, "in_high": high}
@@ -352,22 +363,24 @@ class Session:
     def _route(self, place: str) -> Route:
         routes = dict(self.performance.patch.routes())
         if place not in routes:
-            raise KinesphereError(
-                f"no feature plays {place[:120]!r}: those that are played are {', '.join(routes) or 'none'}"
-            )
+            played = ", ".join(self._label(known) for known in routes) or "nothing"
+            raise KinesphereError(f"no feature moves {self._label(place)}: what features move is {played}")
         return routes[place]
 
     # --- takes ----------------------------------------------------------------------------------------------------------
 
     def record(self, on: bool, video: bool, source: bool) -> dict[str, Any]:
         with self.lock:
-            name = self.recording.start(video, source) if on else self.recording.stop()
+            if on:
+                name = self.recording.start(video, source, lambda words: self._trouble("take", words))
+            else:
+                name = self.recording.stop()
             self.note("library")
             return {"take": name}
 
     def replay(self, name: str) -> None:
         with self.lock:
-            self.recording.replay(name, lambda note: self.say({"is": "trouble", "station": "replay", "text": note}))
+            self.recording.replay(name, lambda note: self._trouble("replay", note))
 
     def replay_stop(self) -> None:
         with self.lock:
@@ -379,7 +392,14 @@ class Session:
         with self.noting:
             self.pages = [*self.pages, page]
         self.note("library")  # files may have been put there by hand
+        for station, words in self._damage().items():
+            page.post(words=_trouble(station, words))
         page.post()
+
+    def _damage(self) -> dict[str, str]:
+        """What of the library could not be read when the session began."""
+        found = {f"snapshots {name}": f"{name} was left out: {why}" for name, why in self.snapshots.damaged.items()}
+        return found | ({"cues": self.cues.trouble} if self.cues.trouble else {})
 
     def leave(self, page: Outbox) -> None:
         with self.noting:
@@ -390,6 +410,11 @@ class Session:
         words = text(message)
         for page in self.pages:
             page.post(words=words)
+
+    def _trouble(self, station: str, words: str) -> None:
+        """Something is wrong: to every page. From any thread."""
+        for page in self.pages:
+            page.post(words=_trouble(station, words))
 
     def picture(self) -> Picture:
         """What is shown now. Raises KinesphereError before the first."""
@@ -409,8 +434,8 @@ class Session:
         again = self.recording.again
         return self.performance.frames if again is None else again.frames
 
-    def _picture(self, item: Any) -> Picture:
-        if hasattr(item, "frame"):
+    def _picture(self, item: Shown | Signal) -> Picture:
+        if isinstance(item, Shown):
             return Picture(item.frame, item.t, math.nan if item.age is None else item.age)
         return Picture(item.value, item.t)
 
@@ -444,7 +469,7 @@ class Session:
         if self.recording.again is not None and self.recording.again.done:
             self.recording.replay_stop()
         if self.recording.error:
-            self.say({"is": "trouble", "station": "take", "text": self.recording.error})
+            self._trouble("take", self.recording.error)
             self.recording.stop()
             self.note("library")
         if self._is_due("remember", now, REMEMBERING):
@@ -464,7 +489,7 @@ class Session:
             seed = self.performance.change(way.at(now - begin)).latent.seed
         except KinesphereError as error:  # a place that the look knew is gone
             self.morph = None
-            self.say({"is": "trouble", "station": "looks", "text": str(error)})
+            self._trouble("looks", str(error))
         else:
             if way.done(now - begin):
                 self.morph = None
@@ -482,7 +507,7 @@ class Session:
         try:
             self.learn_stop()
         except KinesphereError as error:
-            self.say({"is": "trouble", "station": "learn", "text": str(error)})
+            self._trouble("learn", str(error))
 
     # --- what is told ---------------------------------------------------------------------------------------------------
 
@@ -496,8 +521,8 @@ class Session:
         with self.noting:
             stale, self.stale = self.stale, set()
         for part in stale:
-            self.board.put(part, getattr(self, f"_said_{part}")())
-        self.board.put("performance", self._said_performance())
+            self.board.put(part, saying.PARTS[part](self))
+        self.board.put("performance", saying.performance(self))
         if self.board.version != version:
             for page in self.pages:
                 page.post()
@@ -507,132 +532,24 @@ class Session:
         self.board.put("routes", [{"place": place, **asdict(route)} for place, route in played.routes()])
         self.board.put("controls", [asdict(control) for control in controls(played, model.G_ema)])
         if self.told[1] is not model or self.told[2] != name:
-            self.board.put("model", _model(name, model.G_ema))
+            self.board.put("model", saying.model(name, model.G_ema))
         self.told = (played, model, name)
-
-    def _said_looks(self) -> dict[str, Any]:
-        left = None
-        if self.morph is not None:
-            way, begin, name = self.morph
-            left = {"to": name, "left": round(max(0.0, way.seconds - (time.monotonic() - begin)), 2)}
-        safe = self.snapshots.safe
-        return {
-            "snapshots": [
-                {
-                    "id": kept.id,
-                    "name": kept.name,
-                    "thumbnail": f"/api/snapshots/{kept.id}.jpg",
-                    "safe": kept.id == safe,
-                }
-                for kept in self.snapshots.all()
-            ],
-            "cues": self.cues.list,
-            "cue": self.cues.index,
-            "morph": left,
-        }
-
-    def _said_history(self) -> dict[str, int]:
-        return {"undo": self.history.undoable, "redo": self.history.redoable}
-
-    def _said_seeds(self) -> dict[str, list[int]]:
-        return {"history": self.seeds[::-1], "favourites": self.favourites}
-
-    def _said_library(self) -> dict[str, Any]:
-        return {
-            "patches": self.library.patches(),
-            "models": self.library.models(),
-            "takes": self.recording.takes(),
-        }
-
-    def _said_performance(self) -> dict[str, Any]:
-        return {
-            "frozen": self.performance.frozen and self.recording.again is None,
-            "black": self.black_wanted,
-            "loading": self.performance.loading,
-            "recording": self.recording.now(),
-            "replaying": self.recording.replaying,
-            "learning": self.learning[0] if self.learning else None,
-            "calibrating": list(self.calibrating),
-        }
 
     def meters(self) -> dict[str, Any]:
         """How it goes, now."""
-        status = self.performance.status()
-        stations = {name: _station(meter) for name, meter in status.stations.items()}
-        self._tell_troubles({name: s["error"] for name, s in stations.items() if s["error"]})
-        values = self.performance.values()
-        return {
-            "is": "meters",
-            "t": round(status.t, 3),
-            "fps": round(status.fps, 2),
-            **{
-                name: round(getattr(status, name) * 1e3, 2)
-                for name in ("p50", "p95", "p99", "step_p50", "step_p95", "step_p99")
-            },
-            "age": None if status.age is None else round(status.age * 1e3, 1),
-            "dropped": status.dropped,
-            "late": status.late,
-            "memory": round(status.memory / 1e6, 1),
-            "viewers": self.gallery.viewers,
-            "stations": stations,
-            "features": {name: _shown(values.get(name)) for name in self.performance.patch.features},
-            "numbers": {place: round(value, 5) for place, value in self.performance.numbers.items()},
-        }
+        meters = saying.meters(self)
+        self._tell_troubles({name: s["error"] for name, s in meters["stations"].items() if s["error"]})
+        return meters
 
     def _tell_troubles(self, now: dict[str, str]) -> None:
         for name, words in now.items():
             if self.troubles.get(name) != words:
-                self.say({"is": "trouble", "station": name, "text": words})
+                self._trouble(name, words)
         self.troubles = now
 
 
-def _station(meter: Any) -> dict[str, Any]:
-    return {"rate": round(meter.rate, 1), "p50": round(meter.p50 * 1e3, 2), "error": meter.error}
-
-
-def _shown(drawn: Any) -> Any:
-    """A feature's value for the meters: a number, up to LISTED numbers of a vector, None before the first."""
-    if drawn is None:
-        return None
-    if drawn.value.ndim == 0:
-        return round(float(drawn.value), 5) if math.isfinite(drawn.value) else None
-    flat = drawn.value.ravel()
-    return [round(float(x), 3) for x in flat[:: max(1, -(-len(flat) // LISTED))]]
-
-
-def _model(name: str, G: Any) -> dict[str, Any]:
-    rows = {}
-    for band in ("coarse", "middle", "fine", "all", "placement"):
-        try:
-            found = patch.rows_of(G, band)
-        except KinesphereError:
-            continue
-        rows[band] = [found.start, found.stop]
-    return {
-        "name": name, "family": G.family, "resolution": G.img_resolution, "num_ws": G.num_ws, "z_dim": G.z_dim,
-        "c_dim": G.c_dim, "rows": rows,
-    }  # fmt: skip
-
-
-def _kinds() -> dict[str, Any]:
-    """What can be added to a patch, drawn from the registries."""
-    return {
-        section: [
-            {"kind": kind, "fields": [_field(part) for part in fields(cls) if part.init]}
-            for kind, cls in registry.items()
-        ]
-        for section, registry in STATIONS.items()
-    }
-
-
-def _field(part: Any) -> dict[str, Any]:
-    default = part.default_factory() if part.default_factory is not MISSING else part.default
-    return {
-        "name": part.name,
-        "type": part.type if isinstance(part.type, str) else str(part.type),
-        "needed": default is MISSING,
-        "default": None if default is MISSING else default,
-    }
+def _trouble(station: str, words: str) -> str:
+    return text({"is": "trouble", "station": station, "text": words})
 
 
 def _read_seeds(library: Library) -> list[int]:

@@ -2,6 +2,6 @@
 
 from kinesphere.takes.recorder import Recorder
 from kinesphere.takes.replay import Replay, render_take, replay
-from kinesphere.takes.take import BadTake, Event, Played, Take
+from kinesphere.takes.take import SOURCE_FILM, BadTake, Event, Played, Take
 
-__all__ = ["BadTake", "Event", "Played", "Recorder", "Replay", "Take", "render_take", "replay"]
+__all__ = ["SOURCE_FILM", "BadTake", "Event", "Played", "Recorder", "Replay", "Take", "render_take", "replay"]

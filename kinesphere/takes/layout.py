@@ -1,4 +1,4 @@
-"""How a take lies in its file: topics, the form of each message, and what of an engine has to be remembered.
+"""How a take lies in its file: topics, and the form of each message.
 
 The file is mcap; the text of docs/takes.md is the reference.
 """
@@ -15,7 +15,6 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from kinesphere.checkpoints import Checkpoint
-from kinesphere.routes import Follower
 
 VERSION = 1  # of the layout
 PROFILE = "kinesphere"  # in the header of the file
@@ -64,23 +63,6 @@ def edited(document: dict[str, Any], changes: Any) -> dict[str, Any]:
             raise KeyError(way[-1])
         table[way[-1]] = value
     return document
-
-
-def memory(follower: Follower) -> dict[str, Any]:
-    """All that a follower remembers, as plain JSON: `remind` puts it back, bit for bit."""
-    motion = [{name: x for name, x in _numbers(step).items()} for step in follower._motion]
-    return {"value": follower.value, "input": follower._input, "t": follower._t, "motion": motion}
-
-
-def remind(follower: Follower, remembered: dict[str, Any]) -> None:
-    """Bring a follower to where another stood. What does not fit it is left out."""
-    follower.value, follower._input, follower._t = (remembered[name] for name in ("value", "input", "t"))
-    for step, numbers in zip(follower._motion, remembered["motion"], strict=False):
-        vars(step).update({name: numbers[name] for name in _numbers(step) if name in numbers})
-
-
-def _numbers(step: Any) -> dict[str, float | None]:
-    return {name: x for name, x in vars(step).items() if x is None or isinstance(x, float)}
 
 
 _known: WeakKeyDictionary[Checkpoint, str] = WeakKeyDictionary()

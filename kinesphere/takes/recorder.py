@@ -36,9 +36,7 @@ class _Begun:
     patch: Patch
     checkpoint: Checkpoint
     device: str
-    number: int  # of the next step; it seeds random noise
-    followers: dict[str, Any]
-    seen: list[str]  # features that had a value
+    memory: dict[str, Any]  # what its next step goes on from
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ class _Stepped:
 
 @dataclass(frozen=True)
 class _Happened:
-    t: float
+    t: float | None  # of the newest step; None: before the first
     what: str
     about: dict[str, Any]
 
@@ -125,11 +123,14 @@ class Recorder:
         self._heard = Moment(moment.t, moment.dt, moment.patch, features)
 
     def event(self, what: str, **about: Any) -> None:
-        """Something happened, now: "freeze", "black", ... with whatever plain JSON tells more. From any thread."""
+        """Something happened, now: "freeze", "black", ... with whatever plain JSON tells more. From any thread.
+
+        What happens before the first step is told with it.
+        """
         heard = self._heard
         if self.error is None and not self._over.is_set():
             plain = json.loads(json.dumps(about, default=str))
-            self._put(_Happened(heard.t if heard else 0.0, what, plain), STEP_COST)
+            self._put(_Happened(heard.t if heard else None, what, plain), STEP_COST)
 
     def mark(self, text: str) -> None:
         """A mark that the player sets, to find a place again."""
@@ -200,8 +201,7 @@ class Recorder:
 
 def _stand(engine: Engine, moment: Moment) -> _Begun:
     """How an engine stands after a step."""
-    followers = {place: layout.memory(follower) for place, follower in engine.followers.items()}
-    return _Begun(moment.patch, engine.checkpoint, str(engine.device), engine.steps, followers, list(moment.features))
+    return _Begun(moment.patch, engine.checkpoint, str(engine.device), engine.memory())
 
 
 class _Pen:
@@ -220,6 +220,7 @@ class _Pen:
         self._document: dict[str, Any] = {}
         self._numbers: dict[str, tuple[Drawn, int]] = {}  # of each feature: its newest value and that value's number
         self._values = 0
+        self._early: list[_Happened] = []  # before the first step
         self.steps = 0
 
     def begin(self, begun: _Begun) -> None:
@@ -233,9 +234,7 @@ class _Pen:
             "resolution": G.img_resolution,
             "z_dim": G.z_dim,
             "device": begun.device,
-            "number": begun.number,
-            "followers": begun.followers,
-            "seen": begun.seen,
+            **begun.memory,
             "patch": self._document,
         }
         if self._count:
@@ -251,7 +250,10 @@ class _Pen:
 
     def step(self, stepped: _Stepped) -> None:
         moment = stepped.moment
-        self._t = moment.t if self._t is None else self._t
+        if self._t is None:
+            self._t = moment.t
+            for happened in self._early:
+                self.event(happened)
         if moment.patch is not self._patch:
             document = patch.document(moment.patch)
             changes = list(layout.edits(self._document, document))
@@ -265,9 +267,10 @@ class _Pen:
         self.steps += 1
 
     def event(self, happened: _Happened) -> None:
-        if self._count:  # before the take has begun nothing can happen in it
-            about = {"t": happened.t, "what": happened.what, "about": happened.about}
-            self._json(layout.EVENT, about, happened.t)
+        if self._t is None:
+            return self._early.append(happened)
+        t = self._t if happened.t is None else happened.t
+        self._json(layout.EVENT, {"t": t, "what": happened.what, "about": happened.about}, t)
 
     def flush(self) -> None:
         self._mcap.flush()

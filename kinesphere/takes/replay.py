@@ -118,7 +118,7 @@ class Replay:
             self.engine.step(moment.t, moment.dt)
             self._check()
         else:
-            _pass_by(self.engine, moment, self.lanes.now)
+            self.engine.pass_by(moment.t, moment.dt)
         self.done += 1
         self._ahead = next(self._moments, None)
 
@@ -166,11 +166,7 @@ class Replay:
         checkpoint = self._loaded[1]
         self.engine = Engine(self._playable(self.take.patch_of(played)), checkpoint, self._device)
         self.engine.lanes = self.lanes
-        self.engine.steps = played.number
-        self.engine._seen = set(played.seen)
-        for place, remembered in played.followers.items():
-            if place in self.engine.followers:
-                layout.remind(self.engine.followers[place], remembered)
+        self.engine.remind({"followers": played.followers, "seen": played.seen, "number": played.number})
 
     def _found(self, name: str, played: Played) -> Checkpoint:
         if self._model is None and places.is_address(name):
@@ -228,13 +224,6 @@ class Replay:
         return (unit_rms(there) * length if there.any() else there).astype(np.float32)
 
 
-def _pass_by(engine: Engine, moment: Moment, features: Mapping[str, Drawn]) -> None:
-    """All of a step but its picture: the routes move on."""
-    engine.numbers = engine._follow(engine.now, features, moment.t, moment.dt)
-    engine.moment = moment
-    engine.steps += 1
-
-
 def _copied(follower: Any) -> Any:
     return copy.deepcopy(follower, {id(follower.route): follower.route})
 
@@ -284,7 +273,7 @@ def render_take(
     device: str | torch.device = "cpu",
     size: int | None = None,
     sound: str | Path | None = None,
-    sound_start: float = 0.0,
+    sound_start: float | None = None,
     overwrite: bool = False,
     load: Load = checkpoints.load,
     on_note: Callable[[str], None] = lambda note: None,
@@ -293,12 +282,16 @@ def render_take(
     """A take as a film at any rate: frame `i` is what stood at `i / fps` seconds. Returns the number of frames.
 
     Each frame has the newest values and the patch of then; the routes' filters go through every step of the take and then stand
-    where they would have stood at the frame's own time. `sound` is a file whose sound is put under it, from `sound_start` on.
+    where they would have stood at the frame's own time. `sound` is a file whose sound is put under it, from `sound_start` seconds
+    on; None is its beginning, or, for a film of a source that was made beside the take, what was heard when the take began.
     An interruption closes the film, whole.
     """
-    film = (
-        out if isinstance(out, VideoFile) else VideoFile(out, sound=sound, sound_start=sound_start, overwrite=overwrite)
-    )
+    if isinstance(out, VideoFile):
+        film = out
+    else:
+        if sound_start is None:
+            sound_start = -take.film_start(Path(sound).name) if sound else 0.0
+        film = VideoFile(out, sound=sound, sound_start=sound_start, overwrite=overwrite)
     playing = Replay(take, model, device, load, size=size)
     frames, told = take.frames(fps), 0
     film.open(playing.lanes.size, fps)

@@ -30,6 +30,7 @@ HEADER, SCHEMA, CHANNEL, MESSAGE, CHUNK, DATA_END = 0x01, 0x03, 0x04, 0x05, 0x06
 OTHERS = (0x02, *range(0x07, 0x0F))  # indexes, summary, attachments: nothing that a replay needs
 MOST_JSON = 2**20  # bytes of one message; a patch has a few thousand
 MOST_CHANNELS, MOST_EVENTS, MOST_STEPS, MOST_VALUES = 4096, 100_000, 2**25, 2**27
+SOURCE_FILM = "source_film"  # the event that a film of a source begins: its name, and t on the clock of the performance
 LONGEST = 7 * 86400.0  # seconds from the first step to the last
 
 
@@ -148,6 +149,11 @@ class Take:
     def frames(self, fps: Fraction) -> int:
         """How many frames its film has."""
         return max(1, round(Fraction(self.duration).limit_denominator(10**6) * fps))
+
+    def film_start(self, name: str) -> float:
+        """When a film of a source began that was made beside the take, seconds after the take's beginning; 0 for any other."""
+        began = [e.about.get("t") for e in self.events if e.what == SOURCE_FILM and e.about.get("name") == name]
+        return next((float(t) - self.start for t in began if isinstance(t, float) and math.isfinite(t)), 0.0)
 
     def at(self, seconds: float) -> int:
         """The number of the newest step at `seconds` after the take's beginning; the first before it."""
@@ -413,7 +419,7 @@ def _text(data: memoryview, at: int, end: int) -> tuple[str, int]:
 
 
 def _is_memory(remembered: Any) -> bool:
-    """Whether it is what `layout.memory` gives."""
+    """Whether it is what `Follower.memory` gives."""
 
     def is_number(x: Any) -> bool:
         return type(x) is float

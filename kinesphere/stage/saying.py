@@ -1,0 +1,146 @@
+"""What a session says of itself: the parts of the state, and the meters, as plain data."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, fields
+from typing import TYPE_CHECKING, Any
+
+from kinesphere import patch
+from kinesphere.patch import STATIONS
+from kinesphere.types import KinesphereError
+
+if TYPE_CHECKING:
+    from kinesphere.stage.session import Session
+
+LISTED = 32  # numbers of a vector that are shown
+
+
+def looks(session: Session) -> dict[str, Any]:
+    left = None
+    if session.morph is not None:
+        way, begin, name = session.morph
+        left = {"to": name, "left": round(max(0.0, way.seconds - (time.monotonic() - begin)), 2)}
+    safe = session.snapshots.safe
+    return {
+        "snapshots": [
+            {
+                "id": kept.id,
+                "name": kept.name,
+                "thumbnail": f"/api/snapshots/{kept.id}.jpg",
+                "safe": kept.id == safe,
+            }
+            for kept in session.snapshots.all()
+        ],
+        "cues": session.cues.list,
+        "cue": session.cues.index,
+        "morph": left,
+        "pad": session.padded,
+    }
+
+
+def history(session: Session) -> dict[str, int]:
+    return {"undo": session.history.undoable, "redo": session.history.redoable}
+
+
+def seeds(session: Session) -> dict[str, list[int]]:
+    return {"history": session.seeds[::-1], "favourites": session.favourites}
+
+
+def library(session: Session) -> dict[str, Any]:
+    return {
+        "patches": session.library.patches(),
+        "models": session.library.models(),
+        "takes": session.recording.takes(),
+    }
+
+
+def performance(session: Session) -> dict[str, Any]:
+    return {
+        "frozen": session.performance.frozen and session.recording.again is None,
+        "black": session.black_wanted,
+        "loading": session.performance.loading,
+        "recording": session.recording.now(),
+        "replaying": session.recording.replaying,
+        "learning": session.learning[0] if session.learning else None,
+        "calibrating": list(session.calibrating),
+    }
+
+
+def meters(session: Session) -> dict[str, Any]:
+    """How it goes, now."""
+    status = session.performance.status()
+    stations = {name: _station(meter) for name, meter in status.stations.items()}
+    values = session.performance.values()
+    return {
+        "is": "meters",
+        "t": round(status.t, 3),
+        "fps": round(status.fps, 2),
+        **{
+            name: round(getattr(status, name) * 1e3, 2)
+            for name in ("p50", "p95", "p99", "step_p50", "step_p95", "step_p99")
+        },
+        "age": None if status.age is None else round(status.age * 1e3, 1),
+        "dropped": status.dropped,
+        "late": status.late,
+        "memory": round(status.memory / 1e6, 1),
+        "viewers": session.gallery.viewers,
+        "stations": stations,
+        "features": {name: _shown(values.get(name)) for name in session.performance.patch.features},
+        "numbers": {place: round(value, 5) for place, value in session.performance.numbers.items()},
+    }
+
+
+PARTS: Mapping[str, Callable[[Session], Any]] = {"looks": looks, "history": history, "seeds": seeds, "library": library}
+"""The parts that are said again only when something has happened to them."""
+
+
+def _station(meter: Any) -> dict[str, Any]:
+    return {"rate": round(meter.rate, 1), "p50": round(meter.p50 * 1e3, 2), "error": meter.error}
+
+
+def _shown(drawn: Any) -> Any:
+    """A feature's value for the meters: a number, up to LISTED numbers of a vector, None before the first."""
+    if drawn is None:
+        return None
+    if drawn.value.ndim == 0:
+        return round(float(drawn.value), 5) if math.isfinite(drawn.value) else None
+    flat = drawn.value.ravel()
+    return [round(float(x), 3) for x in flat[:: max(1, -(-len(flat) // LISTED))]]
+
+
+def model(name: str, G: Any) -> dict[str, Any]:
+    rows = {}
+    for band in ("coarse", "middle", "fine", "all", "placement"):
+        try:
+            found = patch.rows_of(G, band)
+        except KinesphereError:
+            continue
+        rows[band] = [found.start, found.stop]
+    return {
+        "name": name, "family": G.family, "resolution": G.img_resolution, "num_ws": G.num_ws, "z_dim": G.z_dim,
+        "c_dim": G.c_dim, "rows": rows,
+    }  # fmt: skip
+
+
+def kinds() -> dict[str, Any]:
+    """What can be added to a patch, drawn from the registries."""
+    return {
+        section: [
+            {"kind": kind, "fields": [_field(part) for part in fields(cls) if part.init]}
+            for kind, cls in registry.items()
+        ]
+        for section, registry in STATIONS.items()
+    }
+
+
+def _field(part: Any) -> dict[str, Any]:
+    default = part.default_factory() if part.default_factory is not MISSING else part.default
+    return {
+        "name": part.name,
+        "type": part.type if isinstance(part.type, str) else str(part.type),
+        "needed": default is MISSING,
+        "default": None if default is MISSING else default,
+    }
