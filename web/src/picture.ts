@@ -146,6 +146,15 @@ export class Picture extends LitElement {
     `;
   }
 
+  /** What is drawn now, with the longest side as given, in pixels. */
+  async small(side: number): Promise<ImageBitmap> {
+    const still = this.#still;
+    if (!still) throw new Error("nothing is drawn yet");
+    const scale = side / Math.max(...this.#size);
+    const [resizeWidth, resizeHeight] = this.#size.map((length) => Math.max(1, Math.round(length * scale)));
+    return createImageBitmap(still, { resizeWidth, resizeHeight, resizeQuality: "medium" });
+  }
+
   #open(): void {
     clearTimeout(this.#again);
     const socket = new WebSocket(socketAddress("/ws/pictures"));

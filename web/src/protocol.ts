@@ -98,6 +98,7 @@ export interface Control {
   scale: "linear" | "log" | "angle" | string;
   choices: Plain[] | null;
   routable: boolean;
+  routed?: [number, number] | null; // what a new route begins with; null: it is not routable
 }
 
 export interface Snapshot {
@@ -119,6 +120,8 @@ export interface LooksState {
   cues: CueState[];
   cue: number | null;
   morph: { to: string; left: number } | null;
+  /** Where looks lie on the morph pad, and the light among them; null or left out: nobody has used it yet. */
+  pad?: { points: { id: string; x: number; y: number }[]; at: [number, number] } | null;
 }
 
 export interface PerformanceState {

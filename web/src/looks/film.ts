@@ -1,38 +1,18 @@
 /** The last minute of the picture, one small frame a second, so that a moment can be chosen by its look. */
 
-import { socketAddress } from "../link.ts";
-import { HEADER, header } from "../protocol.ts";
-
 export const SECONDS = 60;
 const SIDE = 112; // px of a frame's longest side
-const PAUSE = 1000; // ms between two frames: the stage sends the next one only when this one was seen
+const PAUSE = 1000; // ms between two frames
 
 interface Still {
   t: number; // ms, the page's clock
   picture: ImageBitmap;
 }
 
-/** Begins when it is first looked at and then goes on, so that nothing is missing later. Event "frame" after each. */
+/** Kept from what the page draws anyway, so that it costs the stage no viewer. Event "frame" after each. */
 class Film extends EventTarget {
   #stills: Still[] = [];
-  #socket: WebSocket | null = null;
-  #rolling = false;
-  #again: ReturnType<typeof setTimeout> | undefined;
-
-  /** Begin, where it has not begun yet. A hidden page keeps no film. */
-  roll(): void {
-    if (this.#rolling) return;
-    this.#rolling = true;
-    document.addEventListener("visibilitychange", () => (document.hidden ? this.#close() : this.#open()));
-    if (!document.hidden) this.#open();
-  }
-
-  #close(): void {
-    clearTimeout(this.#again);
-    const socket = this.#socket;
-    this.#socket = null;
-    socket?.close();
-  }
+  #last = -PAUSE;
 
   /** The frame at a time of the page's clock (ms); null where nothing was seen around then. */
   at(t: number): ImageBitmap | null {
@@ -43,36 +23,18 @@ class Film extends EventTarget {
     return best && Math.abs(best.t - t) < 2500 ? best.picture : null;
   }
 
-  #open(): void {
-    if (this.#socket) return;
-    clearTimeout(this.#again);
-    const socket = new WebSocket(socketAddress("/ws/pictures"));
-    this.#socket = socket;
-    socket.binaryType = "arraybuffer";
-    socket.onopen = () =>
-      socket.send(JSON.stringify({ view: "picture", credit: 1, format: "jpeg", most: SIDE, quality: 0.7 }));
-    socket.onmessage = (event) => {
-      if (event.data instanceof ArrayBuffer && event.data.byteLength > HEADER) void this.#take(event.data, socket);
-    };
-    socket.onclose = () => {
-      if (this.#socket !== socket) return;
-      this.#socket = null;
-      this.#again = setTimeout(() => this.#open(), 3000);
-    };
-  }
-
-  async #take(message: ArrayBuffer, socket: WebSocket): Promise<void> {
-    const { number } = header(message);
+  /** A picture was drawn; where one is due, `small` makes a frame of it, its longest side as given in px. */
+  async see(small: (side: number) => Promise<ImageBitmap>): Promise<void> {
+    const t = performance.now();
+    if (t - this.#last < PAUSE) return;
+    this.#last = t;
     try {
-      const picture = await createImageBitmap(new Blob([new Uint8Array(message, HEADER)], { type: "image/jpeg" }));
-      const t = performance.now();
-      this.#stills.push({ t, picture });
-      while (this.#stills[0]!.t < t - (SECONDS + 5) * 1000) this.#stills.shift()!.picture.close();
-      this.dispatchEvent(new Event("frame"));
+      this.#stills.push({ t, picture: await small(SIDE) });
     } catch {
-      // one frame of the minute is missing
+      return; // one frame of the minute is missing
     }
-    setTimeout(() => socket.readyState === WebSocket.OPEN && socket.send(JSON.stringify({ seen: number })), PAUSE);
+    while (this.#stills[0]!.t < t - (SECONDS + 5) * 1000) this.#stills.shift()!.picture.close();
+    this.dispatchEvent(new Event("frame"));
   }
 }
 

@@ -13,7 +13,8 @@ import { type Point, ring, weights } from "./weights.ts";
 
 const MOST = 12; // looks on the pad
 const STEP = 0.02; // of an arrow key
-const KEPT = "kinesphere.pad"; // the stage does not keep the pad: this browser does
+const KEPT = "kinesphere.pad"; // what the stage has not been told yet, this browser keeps
+const MINE = 600; // ms in which this hand's last move counts more than what the stage tells of it
 const AROUND = 2 * Math.PI * 26; // length of a look's ring
 
 interface Board {
@@ -28,6 +29,8 @@ export class MorphPad extends LitElement {
   @state() private held: string | null = null; // the look under the hand; "" is the light
   @query(".field") private field!: HTMLElement;
   #stage = new Follows(this, ["looks"]);
+  #told: Board | null = null; // by the stage, last
+  #moved = -MINE; // when this hand moved something last, ms
 
   static override styles = [
     theme,
@@ -48,6 +51,9 @@ export class MorphPad extends LitElement {
         user-select: none;
         -webkit-user-select: none;
         cursor: crosshair;
+      }
+      .field:has(.empty) {
+        touch-action: pan-y;
       }
       .field.over {
         border-color: var(--live);
@@ -125,6 +131,11 @@ export class MorphPad extends LitElement {
         text-shadow: 0 1px 3px #000;
         pointer-events: none;
       }
+      @container panel (max-width: 420px) {
+        .field {
+          width: calc(100% - 56px); /* a finger beside it scrolls */
+        }
+      }
       .point:focus-visible {
         outline-offset: -2px;
       }
@@ -181,6 +192,14 @@ export class MorphPad extends LitElement {
 
   has(id: string): boolean {
     return this.#points().some((point) => point.id === id);
+  }
+
+  /** Where the stage says that everything lies: another page may have moved it, or this one was reloaded. */
+  protected override willUpdate(): void {
+    const kept = this.#stage.link.state.looks.pad;
+    if (!kept || kept === this.#told || this.held !== null || performance.now() - this.#moved < MINE) return;
+    this.#told = kept;
+    this.board = { points: kept.points, at: kept.at };
   }
 
   /** Those of the points whose look is still kept. */
@@ -334,6 +353,7 @@ export class MorphPad extends LitElement {
 
   #lay(board: Board, plays = true): void {
     this.board = board;
+    this.#moved = performance.now();
     localStorage.setItem(KEPT, JSON.stringify(board));
     if (plays) this.#send();
   }

@@ -61,7 +61,6 @@ export class Ring extends LitElement {
   override connectedCallback(): void {
     super.connectedCallback();
     film.addEventListener("frame", this.#frame);
-    film.roll();
   }
 
   override disconnectedCallback(): void {

@@ -19,6 +19,6 @@ export function weights(points: readonly { x: number; y: number }[], [x, y]: rea
 export function ring(ids: readonly string[]): Point[] {
   return ids.map((id, i) => {
     const angle = (2 * Math.PI * i) / ids.length - Math.PI / 2;
-    return { id, x: 0.5 + 0.36 * Math.cos(angle), y: 0.5 + 0.36 * Math.sin(angle) };
+    return { id, x: 0.5 + 0.33 * Math.cos(angle), y: 0.5 + 0.33 * Math.sin(angle) };
   });
 }

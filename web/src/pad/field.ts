@@ -158,7 +158,7 @@ export class Field extends LitElement {
               ? ""
               : this.seeds.slice(0, 4).map((seed, i) => html`<span class="corner" .style=${CORNERS[i]!}>${seed}</span>`)}
             <div class="here" .style=${place(this.at.x, this.at.y)}></div>
-            <p class="hint">one finger plays, a second one stretches (psi)</p>
+            <p class="hint">one finger plays, a second makes it bolder</p>
           `}
       ${[...this.#fingers.values()].map(({ x, y }) => html`<div class="finger" .style=${place(x, y)}></div>`)}
     `;

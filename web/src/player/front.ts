@@ -2,8 +2,10 @@
 
 import { LitElement, css, html } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
-import "../picture.ts";
 import { Follows } from "../link.ts";
+import { film } from "../looks/film.ts";
+import "../picture.ts";
+import type { Picture } from "../picture.ts";
 import type { Header } from "../protocol.ts";
 import { sign } from "../signs.ts";
 import { theme } from "../theme.ts";
@@ -146,7 +148,12 @@ export class Front extends LitElement {
     const editing = this.region !== "";
     const clock = (seconds: number) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
     return html`
-      <ks-picture class="picture" label="What is played" waiting="The first picture is on its way…"></ks-picture>
+      <ks-picture
+        class="picture"
+        label="What is played"
+        waiting="The first picture is on its way…"
+        @picture=${this.#keep}
+      ></ks-picture>
       <div class="signs" role="status">
         ${performance.recording
           ? html`<span class="recording">${sign("record")}Recording ${clock(performance.recording.seconds)}</span>`
@@ -204,6 +211,12 @@ export class Front extends LitElement {
     const { patch } = this.#stage.link.state;
     const of = patch.features[this.region]?.source ?? Object.keys(patch.sources)[0];
     if (typeof of === "string") this.source = of;
+  }
+
+  /** For "that one, go back". */
+  #keep(event: Event): void {
+    const picture = event.currentTarget as Picture;
+    void film.see((side) => picture.small(side));
   }
 
   /** The input view takes the shape of what it shows. */

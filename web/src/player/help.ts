@@ -26,7 +26,7 @@ const WORDS: [string, string][] = [
   ["feature", "a number, or many, drawn from a source"],
   ["route", "from a feature to a control: its range, its curve, its calm"],
   ["latent", "where in the model's space of pictures you are"],
-  ["psi", "how far from the average picture; 0 is the average"],
+  ["boldness", "how far from the average picture (psi); 0 is the average"],
   ["rows", "coarse is pose and shape, middle the features, fine colour and texture"],
   ["look", "how everything stands at one moment"],
   ["patch", "a saved instrument"],

@@ -44,10 +44,11 @@ export class Player extends LitElement {
   @state() private said: Said[] = [];
   @state() private region = "";
   @state() private place = "";
+  @query(".panel") private panel!: HTMLElement;
   @query("ks-front") private front!: Front;
   @query("ks-help") private help!: Help;
-  @query("ks-tour") private tour!: Tour;
-  @query("ks-recorder") private recorder!: RecorderButton;
+  @query("ks-tour") private tour!: Tour | null;
+  @query("ks-recorder") private recorder!: RecorderButton | null;
   #stage = new Follows(this, ["patch", "connection", "looks"]);
   #next = 1;
 
@@ -288,7 +289,7 @@ export class Player extends LitElement {
       const [, feature] = String((event as CustomEvent).detail).split(".");
       this.region = feature ?? "*";
     });
-    this.addEventListener("tour", () => this.tour.start());
+    this.addEventListener("tour", () => this.tour?.start());
   }
 
   override disconnectedCallback(): void {
@@ -298,8 +299,13 @@ export class Player extends LitElement {
     stage().removeEventListener("trouble", this.#trouble);
   }
 
+  protected override updated(changed: Map<string, unknown>): void {
+    if (changed.has("tab")) this.panel.scrollTop = 0;
+  }
+
   override render() {
     const { link } = this.#stage;
+    const plays = link.role === "player"; // who looks on is shown nothing that would be refused
     return html`
       <header>
         <h1>
@@ -310,12 +316,10 @@ export class Player extends LitElement {
           </svg>
           <span>Kinesphere</span>
         </h1>
-        <ks-patches></ks-patches>
-        <ks-models></ks-models>
+        ${plays ? html`<ks-patches></ks-patches><ks-models></ks-models>` : ""}
         <span class="push"></span>
         <ks-measured></ks-measured>
-        <ks-recorder></ks-recorder>
-        <ks-screens class="wide"></ks-screens>
+        ${plays ? html`<ks-recorder></ks-recorder><ks-screens class="wide"></ks-screens>` : ""}
         <button class="bare icon" title="Keys and words (?)" aria-label="Help" @click=${() => this.help.toggle()}>
           ${sign("help")}
         </button>
@@ -364,7 +368,7 @@ export class Player extends LitElement {
         )}
       </div>
       <ks-help></ks-help>
-      <ks-tour .find=${(at: string) => this.#spot(at)}></ks-tour>
+      ${plays ? html`<ks-tour .find=${(at: string) => this.#spot(at)}></ks-tour>` : ""}
     `;
   }
 
@@ -432,7 +436,7 @@ export class Player extends LitElement {
       s: panic.safe,
       d: panic.dice,
       n: panic.snapshot,
-      r: () => this.recorder.toggle(),
+      r: () => this.recorder?.toggle(),
       g: () => (this.region = this.region ? "" : "*"),
       "[": () => link.ask("rewind", { seconds: REWIND_SECONDS }),
       "?": () => this.help.toggle(),

@@ -249,7 +249,8 @@ export class RecorderButton extends LitElement {
           display: none;
         }
         .short {
-          display: inline;
+          display: inline-flex;
+          vertical-align: middle;
         }
       }
     `,
@@ -271,6 +272,7 @@ export class RecorderButton extends LitElement {
       </button>
       <ks-drop edge="right" label="Takes">
         <span slot="button"><span class="long">Takes</span><span class="short">${sign("more")}</span></span>
+        <h3>When you record</h3>
         <ks-switch
           label="Film the picture as well"
           .value=${this.video}

@@ -4,7 +4,7 @@ import { LitElement, type TemplateResult, css, html } from "lit";
 import { customElement, state } from "lit/decorators.js";
 import "../controls.ts";
 import { Follows } from "../link.ts";
-import type { Control, Drive, RouteTable } from "../protocol.ts";
+import type { Control, Drive } from "../protocol.ts";
 import { clamp, written } from "../ranges.ts";
 import { hue } from "../routes/trace.ts";
 import { sign } from "../signs.ts";
@@ -192,6 +192,9 @@ export class Play extends LitElement {
         color: var(--quiet);
         font-size: 13px;
       }
+      .band.driven {
+        box-shadow: inset 3px 0 var(--live);
+      }
       .band ks-control + ks-control {
         margin-top: 2px;
       }
@@ -318,9 +321,8 @@ export class Play extends LitElement {
     const drive = link.value(`latent.rows.${band}`) as unknown as Drive | undefined | null;
     const driven = drive !== undefined && drive !== null;
     const shown = held.filter((control) => control.kind === "rows" || driven);
-    const amount = driven && typeof drive.amount === "object" ? (drive.amount as RouteTable) : null;
     const named = (of: Control) => (of.place === `latent.rows.${band}` ? { ...of, label: this.#named(of.label, band) } : of);
-    return html`<div class="card band ${amount ? "routed" : ""}">${shown.map((of) => control(named(of)))}</div>`;
+    return html`<div class="card band ${driven ? "driven" : ""}">${shown.map((of) => control(named(of)))}</div>`;
   }
 
   /** "Coarse: pose and shape": no band is called by its name alone. */

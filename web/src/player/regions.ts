@@ -39,6 +39,13 @@ function area([left, top, right, bottom]: Region): number {
   return (right - left) * (bottom - top);
 }
 
+/** Where a corner's grip stands: at the corner, or within it where the corner is the picture's own. */
+function corner(grip: Grip, [left, top, right, bottom]: Region): string {
+  const x = grip.x < 0 ? `${left < 0.02 ? 14 : 0}px` : `calc(100% - ${right > 0.98 ? 14 : 0}px)`;
+  const y = grip.y < 0 ? `${top < 0.02 ? 14 : 0}px` : `calc(100% - ${bottom > 0.98 ? 14 : 0}px)`;
+  return `left:${x};top:${y}`;
+}
+
 /** Whether two regions begin at about the same corner. */
 function near(a: Region, b: Region): boolean {
   return Math.abs(a[0] - b[0]) < 0.12 && Math.abs(a[1] - b[1]) < 0.08;
@@ -97,6 +104,10 @@ export class Regions extends LitElement {
         background: color-mix(in srgb, var(--tint) 12%, transparent);
         border-width: 2.5px;
         z-index: 2;
+      }
+      .chosen .name {
+        left: 30px; /* the grip stays in sight */
+        border-radius: 0 0 7px 7px;
       }
       .grip {
         position: absolute;
@@ -166,7 +177,7 @@ export class Regions extends LitElement {
                   class="grip"
                   tabindex="-1"
                   aria-label="corner"
-                  .style=${`left:${grip.x < 0 ? 0 : 100}%;top:${grip.y < 0 ? 0 : 100}%;cursor:${grip.x === grip.y ? "nwse" : "nesw"}-resize`}
+                  .style=${`${corner(grip, region!)};cursor:${grip.x === grip.y ? "nwse" : "nesw"}-resize`}
                   @pointerdown=${(event: PointerEvent) => this.#down(event, name, region!, grip)}
                 ></button>`,
             )

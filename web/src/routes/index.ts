@@ -406,7 +406,7 @@ function first(feature: string, control: Control, old: Route | null): Route {
   const span = seen(feature);
   const usual = !span || (span[0] >= 0 && span[1] <= 1);
   const route = complete({ ...(old ?? {}), feature });
-  if (!old) [route.low, route.high] = [control.low ?? 0, control.high ?? 1];
+  if (!old) [route.low, route.high] = control.routed ?? [control.low ?? 0, control.high ?? 1];
   [route.in_low, route.in_high] = usual || span[0] === span[1] ? [0, 1] : [rounded(span[0]), rounded(span[1])];
   if (old && old.circular !== null) route.circular = null;
   return route;

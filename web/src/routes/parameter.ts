@@ -82,7 +82,8 @@ export class Parameter extends LitElement {
         }
       }
       @container panel (max-width: 420px) {
-        .choose span {
+        .choose span,
+        .means {
           display: none;
         }
       }
@@ -100,13 +101,15 @@ export class Parameter extends LitElement {
       </div>`;
     }
     const value = link.value(control.place);
+    const means = control.help.split(":")[0]!; // of rows: what they are good for
     const driver = control.kind === "rows" ? ((value as Drive | null | undefined)?.feature ?? null) : null;
     return html`<div class="row">
       <span class="names" title=${control.help}>
         ${this.label}
         ${control.kind === "rows"
           ? html`<small>
-              ${driver ? html`<i .style=${`background:${hue(driver)}`}></i>moved by ${driver}` : control.help.split(":")[0]}
+              ${driver ? html`<i .style=${`background:${hue(driver)}`}></i>moved by ${driver}` : ""}
+              ${driver ? html`<span class="means">· ${means.toLowerCase()}</span>` : means}
             </small>`
           : nothing}
       </span>

@@ -1,0 +1,95 @@
+"""Makes the pictures of the stage's page, played by the built-in clip. Run: python docs/figures/stage.py (needs chromium)"""
+
+import io
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from kinesphere import checkpoints, patch
+from kinesphere.engine import Engine
+from kinesphere.performance import Performance
+from kinesphere.sources import Video
+from kinesphere.stage import Library, Server, Session, door
+
+HERE = Path(__file__).parent
+CLIP = HERE.parents[1] / "kinesphere" / "builtin" / "clip.mp4"
+CHROMIUM = "/usr/bin/chromium"
+DESK, PHONE = {"width": 1440, "height": 900}, {"width": 375, "height": 812}
+TALL = {"width": 1440, "height": 1260}  # the whole panel of looks
+EDGE = 2  # pixels of a part that show what lies beside it
+SEEDS = (5, 23, 87, 12, 41)
+APART = 9_000  # ms between two seeds, so that the last minute holds them all
+LEARNT = {
+    "features.motion": {"kind": "motion"},
+    "latent.psi": {"feature": "motion", "low": 0.4, "high": 1.1, "in_high": 0.8, "release": 0.4},
+}
+
+
+def keep(page: Page, name: str, part: str = "") -> None:
+    """What the page shows, or a part of it."""
+    shown = page.locator(part).screenshot() if part else page.screenshot()
+    picture = Image.open(io.BytesIO(shown)).convert("RGB")
+    if part:
+        picture = picture.crop((EDGE, 0, picture.width, picture.height))
+    picture.save(HERE / name, optimize=True)
+
+
+def opened(browser: Browser, address: str, **how: object) -> Page:
+    context = browser.new_context(**how)
+    context.add_init_script("localStorage.setItem('kinesphere.tour', 'seen')")
+    context.set_default_timeout(120_000)
+    page = context.new_page()
+    page.goto(address)
+    page.locator("ks-picture:not([view^=source]) .frame.seen").wait_for()
+    return page
+
+
+def tab(page: Page, name: str) -> None:
+    page.get_by_role("tab", name=name).click()
+    page.mouse.move(10, 300)
+    page.wait_for_timeout(1500)  # meters have drawn their line
+
+
+with tempfile.TemporaryDirectory() as folder, ExitStack() as held:
+    library = Library(Path(folder))
+    played = patch.load("scene")
+    played.sources["eye"] = Video(str(CLIP), loop=True)
+    library.trust(played)
+    engine = Engine(played, checkpoints.load(played.model))
+    live = held.enter_context(Performance(played, engine=engine, load=library.load))
+    session = held.enter_context(Session(live, library))
+    place, waiting = door(None, 0)
+    held.enter_context(Server(session, place, waiting))
+    browser = held.enter_context(sync_playwright()).chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+
+    page = opened(browser, place.address(), viewport=DESK)
+    for n, seed in enumerate(SEEDS):
+        session.change({"latent.seed": seed})
+        page.wait_for_timeout(APART)
+        session.snapshot(("Dawn", "Noon", "Shade", "Lamp", "Night")[n])
+    session.change(LEARNT)
+    page.wait_for_timeout(APART)
+    keep(page, "stage.png")
+    session.set_safe(session.snapshots.all()[0].id)
+    page.set_viewport_size(TALL)
+    tab(page, "Looks")
+    page.get_by_role("button", name="Lay them out for me").click()
+    page.wait_for_timeout(500)
+    keep(page, "looks.png", "ks-player aside")
+    page.set_viewport_size(DESK)
+    tab(page, "Routes")
+    page.locator("ks-route[data-place='latent.psi']").get_by_role("button").first.click()
+    page.wait_for_timeout(3000)
+    keep(page, "routes.png", "ks-player aside")
+
+    phone = opened(browser, place.address("pad"), viewport=PHONE, has_touch=True, is_mobile=True)
+    field = phone.locator("ks-field").bounding_box()
+    if field is None:
+        raise SystemExit("the pad shows no field")
+    phone.touchscreen.tap(field["x"] + 0.62 * field["width"], field["y"] + 0.4 * field["height"])
+    phone.wait_for_timeout(1500)
+    keep(phone, "pad.png")
+    browser.close()
