@@ -141,7 +141,11 @@ class SampledMean:
 
 
 class Unfilled(TorchFunctionMode):
-    """Within this, weights that a constructor would draw take no memory and no time; its filters are still computed."""
+    """Within this, weights that a constructor would draw take no memory and no time; its filters are still computed.
+
+    They are on the device "meta", where torch imports its compiler, for seconds, for all but the plainest operations: drawing at
+    random is none of those, nor is any product that is not in place.
+    """
 
     DRAWN = (torch.randn, torch.rand, torch.zeros, torch.ones, torch.full, torch.empty)
 
@@ -151,6 +155,7 @@ class Unfilled(TorchFunctionMode):
         kwargs = dict(kwargs or {})
         if func in self.DRAWN:
             kwargs["device"] = "meta"
+            func = torch.empty if func in (torch.randn, torch.rand) else func
         return func(*args, **kwargs)
 
 

@@ -31,7 +31,7 @@ class Dense(nn.Module):
         init: float = 1.0,
     ) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(outputs, inputs) * (init / lr))
+        self.weight = nn.Parameter(torch.randn(outputs, inputs).mul_(init / lr))
         self.bias = None if bias is None else nn.Parameter(torch.full([outputs], bias / lr))
         self.slope, self.lr = slope, lr
         self.weight_gain = lr / math.sqrt(inputs) * (gain if gain_in_weight else 1.0)
