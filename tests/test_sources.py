@@ -691,12 +691,14 @@ def test_a_wrong_picture_setting_is_named(options):
 def test_every_source_keeps_the_contract(name, tmp_path, webcam):
     webcam.script = [orange()] * 4
     Image.new("RGB", (64, 48)).save(tmp_path / "1.png")
-    given = {"camera": {}, "pictures": {"path": tmp_path}, "video": {"path": film(tmp_path / "a.mp4", 5)}}[name]
+    given = {"pictures": {"path": tmp_path}, "video": {"path": film(tmp_path / "a.mp4", 5)}}.get(name, {})
     source = SOURCES[name](**given, size=(32, 32), aspect="crop", mirror=True)
     assert isinstance(source, Source)
     source.close()  # closing what was never opened is no mistake
     source.open()
-    signal = source.read(0.0)
+    if name == "page":
+        source.push(np.zeros([48, 64, 3], np.uint8))  # it shows what a page sends
+    signal = source.read(0.5)
     assert signal.value.shape == (32, 32, 3) and signal.value.dtype == np.uint8 and signal.value.flags.c_contiguous
     assert 0 <= signal.t < 1
     source.close()

@@ -28,9 +28,8 @@ class Page:
     def __post_init__(self) -> None:
         self.size = checked_size("page", self.size)
         self.aspect = checked_aspect("page", self.aspect)
-        self._pushed: Latest[tuple[np.ndarray, float]] = (
-            Latest()
-        )  # the picture, and when it came (seconds on perf_counter)
+        # The picture, and when it came (seconds on perf_counter).
+        self._pushed: Latest[tuple[np.ndarray, float]] = Latest()
         self._seen = 0
         self._signal: Signal | None = None
         self._waiting_since = time.perf_counter()
