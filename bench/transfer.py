@@ -10,7 +10,9 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import shlex
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -94,7 +96,7 @@ def main() -> None:
         ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=HERE
     ).stdout.strip()
     result = {
-        "command": "python bench/transfer.py", "commit": commit, "machine": platform.processor() or platform.machine(),
+        "command": shlex.join(["python", *sys.argv]), "commit": commit, "machine": platform.processor() or platform.machine(),
         "torch": torch.__version__, "asked": vars(asked), "seconds": round(time.time() - began),
         "floor": halves(held_out, ("swd",), len(held_out))["swd"], "target": target, "steps_to_target": needed,
         "share": None if needed["transfer"] is None else needed["transfer"] / needed["afresh"], "curves": curves,
