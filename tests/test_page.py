@@ -172,6 +172,12 @@ def visit(browser, served):
     assert visits.wrong == []
 
 
+def still(page, part):
+    before = part.bounding_box()
+    page.wait_for_timeout(300)
+    return before == part.bounding_box()
+
+
 def until(page, true):
     """Let the browser go on until `true()`, and give what it gave."""
     end = time.monotonic() + PATIENCE
@@ -341,6 +347,7 @@ def test_what_a_feature_looks_at_is_drawn_on_the_input(visit, playing):
     page.get_by_role("button", name="Done").wait_for()
     region = page.get_by_role("group", name="left looks here")
     region.focus()
+    until(page, lambda: still(page, region))  # the view opens wide first
     x, y = middle(region)
     width = page.locator("ks-regions").bounding_box()["width"]
     drag(page, (x, y), (x + width / 2, y))
