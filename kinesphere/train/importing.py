@@ -18,6 +18,7 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image
 
+from kinesphere.train.attributes import FACTORS_SUFFIX, PICTURE
 from kinesphere.train.datasets import (
     LABELS,
     TrainingSet,
@@ -326,7 +327,7 @@ def _beside(target: Path) -> dict[Literal["sheet", "factors"], tuple[Path, Path]
     """What else is made: (its unfinished name, its name)."""
     names: dict[Literal["sheet", "factors"], str] = {
         "sheet": f"{target.stem}-sheet.png",
-        "factors": f"{target.stem}-factors.csv",
+        "factors": f"{target.stem}{FACTORS_SUFFIX}",
     }
     return {
         what: (target.with_name(f".{os.getpid()}.part-{name}"), target.with_name(name)) for what, name in names.items()
@@ -376,7 +377,7 @@ def write_factors(path: Path, factors: Sequence[tuple[str, dict[str, Any]]]) -> 
     header, *rows = table([row for _, row in factors])
     with path.open("w", newline="", encoding="utf-8") as file:
         lines = csv.writer(file, lineterminator="\n")
-        lines.writerow(["name", *header])
+        lines.writerow([PICTURE, *header])
         lines.writerows([name, *row] for (name, _), row in zip(factors, rows, strict=True))
 
 

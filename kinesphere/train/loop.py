@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from kinesphere.models import Generator, set_precision
 from kinesphere.models.stylegan3 import Layer, StyleGAN3
 from kinesphere.train import losses
+from kinesphere.train.attributes import AttributeHead, attribute_loss, read_attributes
 from kinesphere.train.augment import Adaptive, Augment
 from kinesphere.train.datasets import mirrored, order
 from kinesphere.train.draws import Draws
@@ -74,10 +75,13 @@ class Training:
                 set_precision(model, PRECISIONS[recipe.precision], recipe.half_blocks)
         freeze_d(self.D, recipe.freeze_d)
         self.learning_D = [p for p in self.D.parameters() if p.requires_grad]
+        self.attributes = read_attributes(data, recipe.attributes) if recipe.attributes else None
+        self.head = AttributeHead(self.D, len(recipe.attributes)).to(fabric.device) if self.attributes else None
+        taught = [*self.learning_D, *(self.head.parameters() if self.head else ())]
         self.opt_G = adam(
             self.G.parameters(), recipe.lr_G, recipe.betas, recipe.path_length and recipe.path_length_every
         )
-        self.opt_D = adam(self.learning_D, recipe.lr_D, recipe.betas, recipe.gamma and recipe.r1_every)
+        self.opt_D = adam(taught, recipe.lr_D, recipe.betas, recipe.gamma and recipe.r1_every)
         self.augment = None if recipe.augment == "none" else Augment.named(recipe.augment)
         self.adaptive = Adaptive(recipe.ada_target, recipe.ada_kimg, recipe.ada_every, recipe.augment_p)
         self.steps = 0
@@ -102,12 +106,16 @@ class Training:
 
     def reals(self, part: Part) -> Batch:
         """This step's pictures [n, C, H, W] in [-1, 1], and their classes [n, c_dim]."""
-        r = self.recipe
-        indices = part.take(order(len(self.data), r.seed, self.seen, r.batch))
-        mirror = part.take(mirrored(r.seed, self.seen, r.batch)) if r.mirror else None
+        indices, mirror = self.places(part)
         img = torch.from_numpy(self.data.batch(indices, mirror)).to(self.fabric.device)
         img = (img.float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
         return img, self.classes(indices)
+
+    def places(self, part: Part) -> tuple[np.ndarray, np.ndarray | None]:
+        """Which pictures this step shows, and which of them mirrored."""
+        r = self.recipe
+        indices = part.take(order(len(self.data), r.seed, self.seen, r.batch))
+        return indices, part.take(mirrored(r.seed, self.seen, r.batch)) if r.mirror else None
 
     def classes(self, indices: np.ndarray) -> Tensor | None:
         if self.data.labels is None or not self.recipe.c_dim:
@@ -197,13 +205,23 @@ class Training:
     def step_D(self, fakes: list[Batch], reals: list[Batch]) -> None:
         for part, (fake_img, c_fake), (real_img, c_real) in zip(self.parts, fakes, reals, strict=True):
             real = self.D(self.shown(real_img, "real", part), c_real)
+            reading = self.reading(part)
             fake = self.D(self.shown(fake_img, "fake", part), c_fake)
             loss = losses.discriminator_loss(real, fake)
-            self.backward(loss)
+            self.backward(loss if reading is None else loss + self.recipe.attributes_weight * reading)
             signs = real.detach().sign()
             self.count(loss_D=loss, logit_real=real.mean(), r_t=signs.mean())
             self.signs += torch.stack([signs.sum(), signs.new_tensor(float(len(signs)))])
         self.update(self.opt_D)
+
+    def reading(self, part: Part) -> Tensor | None:
+        """How wrong D reads the attributes of the real pictures that it saw last; None where it is not asked to."""
+        if self.attributes is None or self.head is None:
+            return None
+        known = torch.from_numpy(self.attributes.of(*self.places(part))).to(self.fabric.device)
+        loss = attribute_loss(self.head(), known)
+        self.count(attributes=loss)
+        return loss
 
     def step_r1(self, reals: list[Batch]) -> None:
         for part, (img, c) in zip(self.parts, reals, strict=True):
@@ -267,14 +285,25 @@ class Training:
 
     # The state --------------------------------------------------------------------------------------------------------
 
+    def networks(self) -> dict[str, nn.Module]:
+        found: dict[str, nn.Module] = {"G": self.G, "D": self.D, "G_ema": self.G_ema}
+        return found | ({"head": self.head} if self.head else {})
+
+    def learners(self) -> list[tuple[str, nn.Module, torch.optim.Optimizer]]:
+        """What learns, by the name of its optimiser's state."""
+        found: list[tuple[str, nn.Module, torch.optim.Optimizer]] = [
+            ("opt_G", self.G, self.opt_G), ("opt_D", self.D, self.opt_D),
+        ]  # fmt: skip
+        return found + ([("opt_head", self.head, self.opt_D)] if self.head else [])
+
     def tensors(self) -> dict[str, Tensor]:
         """Every tensor of the state by name, between two steps of which the first has just set p (a multiple of `ada_every`)."""
         found = {
             f"{name}.{key}": value
-            for name, model in (("G", self.G), ("D", self.D), ("G_ema", self.G_ema))
+            for name, model in self.networks().items()
             for key, value in model.state_dict().items()
         }
-        for name, model, optimiser in (("opt_G", self.G, self.opt_G), ("opt_D", self.D, self.opt_D)):
+        for name, model, optimiser in self.learners():
             for key, parameter in model.named_parameters():
                 for what, value in optimiser.state.get(parameter, {}).items():
                     found[f"{name}.{key}.{what}"] = value
@@ -286,11 +315,11 @@ class Training:
 
     def restore(self, tensors: dict[str, Tensor], numbers: dict[str, Any]) -> None:
         """Go back to a state, bit for bit. Raises KeyError or RuntimeError where it is of other networks."""
-        for name, model in (("G", self.G), ("D", self.D), ("G_ema", self.G_ema)):
+        for name, model in self.networks().items():
             model.load_state_dict(
                 {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(f"{name}.")}
             )
-        for name, model, optimiser in (("opt_G", self.G, self.opt_G), ("opt_D", self.D, self.opt_D)):
+        for name, model, optimiser in self.learners():
             for key, parameter in model.named_parameters():
                 for what in ("step", "exp_avg", "exp_avg_sq"):
                     if (value := tensors.get(f"{name}.{key}.{what}")) is not None:

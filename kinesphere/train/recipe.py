@@ -48,6 +48,8 @@ class Recipe:
     path_length: float = 0.0  # weight; 0 is off
     path_length_every: int = 4
     style_mixing: float = 0.9  # probability
+    attributes: tuple[str, ...] = ()  # columns of the table beside the set that D learns to read, see `attributes.py`
+    attributes_weight: float = 1.0
     reuse_fakes: bool = True  # D learns from the pictures that G has just learnt from
     blur: float = 0.0  # pixels at the start; StyleGAN3-R
     blur_kimg: float = 0.0
@@ -88,6 +90,7 @@ class Recipe:
             lambda: check("gamma", self.gamma >= 0, "0 or more"),
             lambda: check("lr_G", self.lr_G > 0, "more than 0"),
             lambda: check("lr_D", self.lr_D > 0, "more than 0"),
+            lambda: check("attributes_weight", self.attributes_weight >= 0, "0 or more"),
             lambda: check("style_mixing", 0 <= self.style_mixing <= 1, "a probability from 0 to 1"),
             lambda: check("augment_p", 0 <= self.augment_p <= 1, "a probability from 0 to 1"),
             lambda: check("r1_every", self.r1_every >= 1, "1 or more steps"),
@@ -296,7 +299,8 @@ def read(name: str, text: str, kinds: dict[str, Any]) -> Any:
             case int() | None:
                 return int(text)
             case tuple():
-                return tuple((int if name == "channels" else float)(part) for part in text.split(","))
+                kind = {"channels": int, "attributes": str}.get(name, float)
+                return tuple(kind(part) for part in text.split(",") if part)
             case str():
                 return text
             case _:

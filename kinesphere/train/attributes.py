@@ -1,0 +1,106 @@
+"""What is known of the pictures of a training set, number by number, and the part of D that learns to read it from them.
+
+A discriminator that has to tell a smile from a frown cannot overlook that G draws only faint ones.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor, nn
+
+from kinesphere.models.mapping import Dense
+from kinesphere.train.datasets import TrainingSet
+from kinesphere.types import KinesphereError
+
+FACTORS_SUFFIX = "-factors.csv"  # the table beside a set, as `kinesphere dataset portraits` writes it
+PICTURE = "name"  # its column of the pictures' names
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """The chosen columns of the table of a set, each brought to mean 0 and deviation 1."""
+
+    names: tuple[str, ...]
+    values: np.ndarray  # float32 [pictures, columns]
+    turns: np.ndarray  # float32 [columns]: -1 where a mirror image has the opposite value, else 1
+
+    def of(self, indices: np.ndarray, mirror: np.ndarray | None) -> np.ndarray:
+        """float32 [len(indices), columns]; of the mirror images where `mirror` is true."""
+        values = self.values[indices]
+        return values if mirror is None else np.where(mirror[:, None], values * self.turns, values)
+
+
+def read_attributes(data: TrainingSet, asked: Sequence[str]) -> Attributes:
+    """Columns of the table beside a training set. A name with a minus before it turns its sign in the mirror: "-turn".
+
+    Raises KinesphereError where there is no table, no such column, a picture without a row, or a value that is no number.
+    """
+    place = data.path.with_name(data.path.stem + FACTORS_SUFFIX)
+    try:
+        with place.open(newline="", encoding="utf-8") as file:
+            rows = {row.get(PICTURE) or "": row for row in csv.DictReader(file)}
+    except (OSError, ValueError, csv.Error):
+        raise KinesphereError(
+            f"attributes are read from {place.name!r} beside the training set, and there is none that can be read: make it, a "
+            f"CSV table with a column {PICTURE!r} and a column for each attribute, or leave attributes out"
+        ) from None
+    names = tuple(name.removeprefix("-") for name in asked)
+    columns = next(iter(rows.values()), {})
+    for name in names:
+        if name not in columns or name == PICTURE:
+            there = ", ".join(sorted(str(column) for column in columns if column != PICTURE))
+            raise KinesphereError(f"no attribute {name!r} in {place.name!r}: it has {there or 'none'}")
+    table = np.array([[_number(rows, place, picture, name) for name in names] for picture in data.names], np.float32)
+    spread = table.std(0)
+    table = (table - table.mean(0)) / np.where(spread > 0, spread, 1)
+    return Attributes(names, table, np.array([-1 if name.startswith("-") else 1 for name in asked], np.float32))
+
+
+def _number(rows: dict[str, dict[str, str]], place: Path, picture: str, name: str) -> float:
+    if picture not in rows:
+        raise KinesphereError(f"{place.name!r} has no row for {picture}: it needs one for each picture of the set")
+    said = rows[picture][name]
+    try:
+        value = float(said)
+    except (TypeError, ValueError):
+        value = np.nan
+    if not np.isfinite(value):
+        raise KinesphereError(f"{name} of {picture} in {place.name!r} is {said!r}: attributes are numbers")
+    return value
+
+
+class AttributeHead(nn.Module):
+    """A straight line from the last features of D to what is known of the pictures that D saw last.
+
+    The auxiliary task of AC-GAN (Odena et al. 2017), of real pictures and of D alone: G is never asked for an attribute, so it has
+    no reason to exaggerate one. It is not kept with the model.
+    """
+
+    def __init__(self, D: nn.Module, columns: int) -> None:
+        super().__init__()
+        last: Any = D.get_submodule("b4.fc")
+        self.line = Dense(last.weight.shape[0], columns)
+        self.seen: Tensor | None = None
+        last.register_forward_hook(self.look)
+
+    def look(self, layer: nn.Module, given: tuple[Tensor, ...], features: Tensor) -> None:
+        self.seen = features
+
+    def forward(self) -> Tensor:
+        """[N, columns] of the pictures that D saw last."""
+        assert self.seen is not None
+        return self.line(self.seen.float())
+
+
+def attribute_loss(told: Tensor, known: Tensor) -> Tensor:
+    """The mean square of what was told wrongly, in variances: 1 is what knowing nothing costs. A scalar."""
+    return (told - known).square().mean()
+
+
+__all__ = ["AttributeHead", "Attributes", "attribute_loss", "read_attributes"]

@@ -1,0 +1,139 @@
+"""What is known of the pictures: read from the table beside the set, learnt by D, and kept with the run."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+import torch
+from lightning_fabric import Fabric
+from PIL import Image
+from torch.testing import assert_close
+
+from kinesphere.train import launch
+from kinesphere.train.attributes import read_attributes
+from kinesphere.train.datasets import open_set
+from kinesphere.train.loop import Training
+from kinesphere.train.recipe import parse, plan
+from kinesphere.types import KinesphereError
+
+TINY = dict(
+    channels=(8, 8, 8), z_dim=4, w_dim=4, mapping_layers=1, batch=8, augment="none", metric="none", ada_every=2, kimg=0.064,
+    log_kimg=0.016,
+)  # fmt: skip
+
+
+@pytest.fixture
+def greys(tmp_path):
+    """Forty plain pictures of 16 px, and a table that knows how light each is, and what no picture shows."""
+    folder = tmp_path / "greys"
+    folder.mkdir()
+    light = np.linspace(0, 255, 40).astype(np.uint8)
+    for i, value in enumerate(light):
+        Image.fromarray(np.full((16, 16, 3), value, np.uint8)).save(folder / f"{i:02d}.png")
+    (folder / "dataset.json").write_text(json.dumps({"labels": None}))
+    hidden = np.random.RandomState(0).permutation(40)
+    rows = [(f"{i:02d}.png", light[i] / 255, hidden[i], "round") for i in range(40)]
+    table(folder, rows)
+    return folder
+
+
+def table(folder, rows, header=("name", "light", "hidden", "shape")):
+    with open(f"{folder}-factors.csv", "w", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+
+
+def training(folder, **asked):
+    data = open_set(folder)
+    recipe, _ = plan(16, 3, 0, len(data), "cpu", **(TINY | asked))
+    torch.manual_seed(0)
+    return Training(
+        recipe, data, Fabric(accelerator="cpu"), recipe.generator(), recipe.discriminator(), recipe.generator()
+    )
+
+
+def test_numbers_come_to_mean_0_and_deviation_1_and_some_turn_in_the_mirror(greys):
+    known = read_attributes(open_set(greys), ["light", "-hidden"])
+    assert known.names == ("light", "hidden")
+    assert_close(known.values.mean(0), np.zeros(2, np.float32), atol=1e-6, rtol=0)
+    assert_close(known.values.std(0), np.ones(2, np.float32), atol=1e-6, rtol=0)
+    plain, mirrored = known.of(np.array([3, 7]), None), known.of(np.array([3, 7]), np.array([True, False]))
+    assert_close(mirrored, np.array([[plain[0, 0], -plain[0, 1]], plain[1]]))
+
+
+def test_d_learns_to_read_what_can_be_seen(greys, one_thread):
+    t = training(greys, attributes=("light",), attributes_weight=4.0)
+    for _ in range(150):
+        t.step()
+    t.tell()
+    for _ in range(10):
+        t.step()
+    assert t.tell()["attributes"] < 0.2  # 1 is what knowing nothing costs
+
+
+def test_g_is_never_asked_for_a_number(greys, one_thread):
+    with_head, without = training(greys, attributes=("light",)), training(greys)
+    for t in (with_head, without):
+        t.step_G()
+    for one, other in zip(with_head.G.parameters(), without.G.parameters(), strict=True):
+        assert torch.equal(one, other)
+    assert with_head.head is not None and all(p.grad is None for p in with_head.head.parameters())
+
+
+def test_a_resumed_run_reads_on_as_if_nothing_had_been(greys, tmp_path, one_thread):
+    fabric, asked = Fabric(accelerator="cpu"), TINY | dict(attributes=("light", "-hidden"))
+    states = []
+    for name in ("whole", "halves"):
+        run = launch.run(str(greys), tmp_path / name, fabric, **(asked | ({"kimg": 0.032} if name == "halves" else {})))
+        for _ in run.go():
+            pass
+        if name == "halves":
+            run = launch.run(None, tmp_path / name, fabric, resume=True, kimg=0.064)
+            for _ in run.go():
+                pass
+        states.append(run.training.tensors())
+    whole, halves = states
+    assert whole.keys() == halves.keys() and any(key.startswith("opt_head.") for key in whole)
+    assert not [key for key in whole if not torch.equal(whole[key], halves[key])]
+
+
+def test_the_head_is_not_part_of_a_snapshot(greys, tmp_path, one_thread):
+    from kinesphere import checkpoints
+
+    run = launch.run(str(greys), tmp_path / "run", Fabric(accelerator="cpu"), **(TINY | dict(attributes=("light",))))
+    for _ in run.go():
+        pass
+    D = checkpoints.load(str(tmp_path / "run")).D
+    assert D is not None and not [name for name in D.state_dict() if "head" in name or "line" in name]
+
+
+@pytest.mark.parametrize(
+    "rows, asked, said",
+    [
+        (None, "light", "there is none that can be read"),
+        ([("00.png", 1, 1, "a")], "light", "no row for 01.png"),
+        ([(f"{i:02d}.png", 1, 1, "a") for i in range(40)], "smile", "no attribute 'smile' in .*: it has hidden, light, shape"),
+        ([(f"{i:02d}.png", 1, 1, "a") for i in range(40)], "shape", "shape of 00.png in 'greys-factors.csv' is 'a'"),
+        ([(f"{i:02d}.png", "nan", 1, "a") for i in range(40)], "light", "light of 00.png in 'greys-factors.csv' is 'nan'"),
+    ],
+)  # fmt: skip
+def test_a_table_that_does_not_do_is_refused_in_words(greys, rows, asked, said):
+    if rows is None:
+        greys.with_name("greys-factors.csv").unlink()
+    else:
+        table(greys, rows)
+    with pytest.raises(KinesphereError, match=said):
+        read_attributes(open_set(greys), [asked])
+
+
+def test_a_number_that_never_changes_is_no_trouble(greys):
+    table(greys, [(f"{i:02d}.png", 0.5, i, "a") for i in range(40)])
+    known = read_attributes(open_set(greys), ["light", "hidden"])
+    assert np.isfinite(known.values).all() and not known.values[:, 0].any()
+
+
+def test_attributes_are_named_on_the_command_line():
+    assert parse(["attributes=smile,-turn", "attributes_weight=2"]) == {
+        "attributes": ("smile", "-turn"),
+        "attributes_weight": 2.0,
+    }
