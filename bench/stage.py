@@ -9,7 +9,8 @@ player's page open. Three things are measured, and the engine's own time without
            notes for each step what it read. The same from a socket in Python, until the picture's bytes are there.
   camera   the age of the camera's picture that a shown picture was made from, when that is drawn: for a source in the engine
            whose pictures carry the time at which they were made, and for the browser's own camera, sent to the stage.
-  pace     from one picture to the next, as the engine measures it, while others disturb. The disturbances take turns, so that
+  pace     from one picture to the next, as the engine measures it, while others disturb; before other programs where the system
+           allows that, as `kinesphere play` asks for. The disturbances take turns, so that
            what happens to the machine happens to all alike; compare the ratios to "page idle".
 All times are of one clock (CLOCK_MONOTONIC); the page's is laid beside it, to within "clock error ms".
 Needs Chromium (on the PATH, or Playwright's own). Saves bench/results/stage.json; --docs puts the figures into docs/stage.md.
@@ -40,7 +41,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from kinesphere.startup import calm_threads
+from kinesphere.startup import calm_threads, go_first
 
 calm_threads()
 
@@ -157,9 +158,10 @@ class Notes:
         self.kept.append((shown.t, moment.patch.latent.psi, seen, self.clock()))
 
 
-def serve(pipe: Any, folder: str, source: str, fps: float | None) -> None:
+def serve(pipe: Any, folder: str, source: str, fps: float | None, ahead: bool) -> None:
     """The whole life of a stage: sends its port, answers what it is asked until "stop", then sends the threads that are left."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started this process ends it
+    ahead = ahead and go_first()
     try:
         SOURCES["timed"] = Timed
         pushed: list[float] = []
@@ -188,7 +190,7 @@ def serve(pipe: Any, folder: str, source: str, fps: float | None) -> None:
             notes = Notes(live.clock)
             live.listeners.append(notes)
             zero = time.monotonic() - live.clock()
-            pipe.send(place.port)
+            pipe.send((place.port, ahead))
             while True:
                 live.show_main(0.02)  # as `kinesphere play` does
                 if pipe.poll():
@@ -219,15 +221,15 @@ def serve(pipe: Any, folder: str, source: str, fps: float | None) -> None:
 class Stage:
     """A stage that is open, seen from outside."""
 
-    def __init__(self, source: str = "clip", fps: float | None = None) -> None:
+    def __init__(self, source: str = "clip", fps: float | None = None, ahead: bool = True) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="kinesphere-bench-"))
         self.left: list[str] = []
         spawning = multiprocessing.get_context("spawn")
         self.pipe, theirs = spawning.Pipe()
-        self.process = spawning.Process(target=serve, args=(theirs, str(self.folder), source, fps), daemon=True)
+        self.process = spawning.Process(target=serve, args=(theirs, str(self.folder), source, fps, ahead), daemon=True)
         self.process.start()
         theirs.close()
-        self.port = 0
+        self.port, self.ahead = 0, False  # whether the system lets it go before other programs
 
     def hear(self, seconds: float, what: str) -> Any:
         if not self.pipe.poll(seconds):
@@ -257,7 +259,7 @@ class Stage:
 
     def __enter__(self) -> Stage:
         try:
-            self.port = self.hear(OPENING, "open")
+            self.port, self.ahead = self.hear(OPENING, "open")
         except BaseException:
             self.end()
             raise
@@ -731,7 +733,8 @@ def measure(given: argparse.Namespace, result: dict[str, Any]) -> None:
     with browser() as chromium:
         result["chromium"] = chromium.version
         if {"change", "pace"} & set(wanted):
-            with Stage("clip", given.fps) as stage, opened(chromium, stage) as page:
+            with Stage("clip", given.fps, not given.as_any_other) as stage, opened(chromium, stage) as page:
+                result["goes before other programs"] = stage.ahead
                 if "change" in wanted:
                     print("a change, from the page and by a socket", flush=True)
                     result["change to picture, in the page"] = change_in_page(stage, page, given.changes, dice)
@@ -741,7 +744,7 @@ def measure(given: argparse.Namespace, result: dict[str, Any]) -> None:
                     result["pace"] = pace(stage, page, given.seconds / given.rounds, given.rounds)
         if "camera" in wanted:
             print("the camera, in the engine and in the page", flush=True)
-            with Stage("timed", given.fps) as stage, opened(chromium, stage) as page:
+            with Stage("timed", given.fps, not given.as_any_other) as stage, opened(chromium, stage) as page:
                 result["camera to picture, in the engine"] = camera_in_engine(stage, page, given.seconds)
                 result["camera to picture, of the page"] = camera_in_page(stage, page, given.seconds)
 
@@ -765,6 +768,9 @@ def main() -> None:
     parser.add_argument("--changes", type=int, default=120)
     parser.add_argument("--steps", type=int, default=1000, help="of the engine without a model")
     parser.add_argument("--fps", type=float, help="pictures a second that are aimed at; default: the patch's")
+    parser.add_argument(
+        "--as-any-other", action="store_true", help="the stage does not ask to go before other programs"
+    )
     parser.add_argument("--only", default="overhead,change,camera,pace", help="which parts, with commas")
     parser.add_argument("--out", type=Path, default=HERE / "results" / "stage.json")
     parser.add_argument("--docs", action="store_true", help="only put the saved figures into docs/stage.md")
@@ -808,6 +814,9 @@ def section(found: dict[str, Any]) -> str:
         "Chromium on the same machine, which draws on the processor and so takes its share. A picture is known by the time in its",
         "header, which is that of the step which first read the change. Each disturbance is set beside the idle page of the same",
         "run; *computing elsewhere* is a program that has nothing to do with the stage: what such work costs there by itself.",
+        "`kinesphere play` asks the system to let it go before other programs (nice -5), which root may, and whoever has the limit",
+        "`nice`, as machines that are set up for sound give to their players; "
+        + ("so it was here." if found.get("stage", {}).get("goes before other programs") else "here it was not let."),
         "",
     ]
     rows: list[tuple[str, str]] = []

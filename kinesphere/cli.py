@@ -22,7 +22,7 @@ from rich.logging import RichHandler
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from kinesphere import __version__, checkpoints, engine, latent, patch, performance, takes
+from kinesphere import __version__, checkpoints, engine, latent, patch, performance, startup, takes
 from kinesphere.features import FEATURES
 from kinesphere.models import Generator
 from kinesphere.sinks import SINKS, VideoFile, Window
@@ -88,6 +88,7 @@ def play(
     device: Device = "auto",
 ) -> None:
     """Play a patch live, on a page in the browser. Ctrl-C ends it."""
+    startup.go_first()
     chosen = patch.load(name)
     chosen.model = model or chosen.model
     instrument = _instrument(chosen, None, source or _eye(chosen), device, loop=True)
@@ -482,7 +483,8 @@ def _open_stage(
         for line in stage.addresses(door):
             console.print(line)
         if browser and _has_screen():
-            webbrowser.open(door.address())
+            with startup.as_any_other():
+                webbrowser.open(door.address())
         live.run(on_status=_told())
 
 

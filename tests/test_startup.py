@@ -1,0 +1,47 @@
+"""What is asked of the system before anything is played."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+SCRIPT = """
+import os, subprocess, sys, threading
+from kinesphere.startup import as_any_other, go_first
+
+def place(): return os.getpriority(os.PRIO_PROCESS, 0)
+def child(): return int(subprocess.check_output([sys.executable, "-c", "import os; print(os.getpriority(os.PRIO_PROCESS, 0))"]))
+
+went = go_first()
+seen = []
+thread = threading.Thread(target=lambda: seen.append(place()))
+thread.start(); thread.join()
+with as_any_other():
+    other = child()
+print(int(went), place(), seen[0], other)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "getpriority") or os.geteuid() != 0, reason="needs Linux, and to be root")
+def test_the_instrument_goes_before_others_and_the_browser_does_not():
+    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    went, now, thread, browser = [int(word) for word in done.stdout.split()]
+    assert went and now == thread == -5
+    assert browser == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "getpriority"), reason="needs Linux or macOS")
+def test_where_the_system_does_not_let_it_nothing_changes(monkeypatch):
+    from kinesphere import startup
+
+    def refused(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(startup.os, "setpriority", refused)
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    assert not startup.go_first()
+    with startup.as_any_other():
+        pass
+    assert os.getpriority(os.PRIO_PROCESS, 0) == before
