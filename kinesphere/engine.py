@@ -101,10 +101,13 @@ class Engine:
         with self._changing:
             self._now.put(self.fit(patch))
 
-    def fit(self, patch: Patch) -> Fitted:
-        """A patch for this model, its new features opened; nothing of what plays is touched. Raises BadPatch."""
+    def fit(self, patch: Patch, opened: Collection[Feature] = ()) -> Fitted:
+        """A patch for this model, its new features opened; nothing of what plays is touched. Raises BadPatch.
+
+        `opened`: features that have met this model already.
+        """
         now = self.now
-        fitted = self._meet(patch, list(now.patch.features.values()))
+        fitted = self._meet(patch, [*now.patch.features.values(), *opened])
         c = now.c if patch.latent.label == now.patch.latent.label else fitted.c
         return replace(fitted, c=c, lanes=now.lanes)
 

@@ -174,6 +174,8 @@ class Performance:
         self._asking = threading.RLock()  # two who ask at the same time; the picture thread never takes it
         self._asked = patch
         self._target = self.engine  # what the picture thread steps from its next beat on
+        self._ready: dict[str, Feature] = {}  # opened by `prepare`, for the model of `_ready_for`, and not asked for yet
+        self._ready_for: Engine | None = None
         self._order: _Order | None = None
         self._loader: threading.Thread | None = None
         self._over, self._stopped = threading.Event(), threading.Event()
@@ -247,6 +249,23 @@ class Performance:
                 except BadPatch:
                     pass  # it concerns only what is coming
             return self._asked
+
+    def prepare(self, patch: Patch) -> None:
+        """Open the features that are new in a patch, before `play` or `change` asks for it and then finds them open.
+
+        This may take its time, and only who calls it waits: meanwhile everything can be changed. A patch with another model needs
+        none of it. Raises BadPatch with all that cannot be opened.
+        """
+        with self._asking:
+            engine = self._target
+            patch = self._free(self._joined(patch))
+        if patch.model != engine.patch.model:
+            return
+        running = list(engine.patch.features.values())
+        engine.fit(patch)
+        new = {name: f for name, f in patch.features.items() if not any(f is g for g in running)}
+        with self._asking:
+            self._ready, self._ready_for = new, engine
 
     def play(self, patch: Patch, fade: float = 0.0) -> None:
         """Another patch, cross-faded over `fade` seconds. Its model, if another, is loaded while this one plays.
@@ -504,9 +523,12 @@ class Performance:
 
         fade: seconds, 0 cuts; None lets a fade that is going on go on.
         """
-        patch = self._free(patch)
         engine = self._target
-        fitted = engine.fit(patch)
+        ready = self._ready if self._ready_for is engine else {}
+        patch = self._free(patch)
+        patch = replace(patch, features=_kept(patch.features, ready))
+        fitted = engine.fit(patch, ready.values())
+        self._ready = {name: f for name, f in ready.items() if patch.features.get(name) is not f}
         if fade is not None:
             self._fade_next = fade
         engine.begin(replace(fitted, lanes=self._threads.play(patch)))

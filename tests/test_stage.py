@@ -223,24 +223,84 @@ def test_panic(hand, playing):
     assert not playing.performance.frozen and not playing.black_wanted
 
 
-def test_panic_waits_for_nothing(hand, playing, monkeypatch):
-    """While a patch is being opened, which may take its time, the picture stands still and goes black at once."""
-    begun, go_on = threading.Event(), threading.Event()
+@dataclass
+class Heavy(Light):
+    """A number whose network takes its time to be opened: until it is told to go on."""
 
-    def slow(*_):
-        begun.set()
-        assert go_on.wait(60)
+    begun: ClassVar[threading.Event]
+    go_on: ClassVar[threading.Event]
+    settled: float = 0.0
 
-    monkeypatch.setattr(playing.performance, "play", slow)
-    hand.socket.send_text(json.dumps({"do": "play", "id": "slow", "toml": 'model = "tiny"'}))
-    assert begun.wait(60)
-    hand.socket.send_text(json.dumps({"do": "change", "id": "after", "edits": {"latent.psi": 0.2}}))
+    def open(self, checkpoint):
+        self.begun.set()
+        assert self.go_on.wait(60)
+
+
+@pytest.fixture
+def heavy(monkeypatch):
+    monkeypatch.setitem(features.FEATURES, "heavy", Heavy)
+    monkeypatch.setattr(Heavy, "begun", threading.Event(), raising=False)
+    monkeypatch.setattr(Heavy, "go_on", threading.Event(), raising=False)
+    yield Heavy
+    Heavy.go_on.set()
+
+
+OPENING = [
+    {"do": "play", "toml": 'model = "tiny"\nsources.eye.kind = "eye"\nfeatures.light.kind = "heavy"'},
+    {"do": "change", "edits": {"features.heavy": {"kind": "heavy"}}},
+]
+
+
+@pytest.mark.parametrize("message", OPENING)
+def test_panic_waits_for_nothing(hand, playing, heavy, message):
+    """While a feature is being opened, which may take its time, the picture stands still and goes black at once."""
+    hand.socket.send_text(json.dumps({"id": "slow", **message}))
+    assert heavy.begun.wait(60)
     assert hand.ask("freeze", on=True)["is"] == hand.ask("black", on=True)["is"] == "done"
-    assert playing.performance.frozen and playing.performance.blackness == 1 and not go_on.is_set()
-    go_on.set()
-    hand.until(
-        lambda h: [m["id"] for m in h.told if m["is"] == "done"][-2:] == ["slow", "after"]
-    )  # the rest keeps its order
+    assert playing.performance.frozen and playing.performance.blackness == 1 and not heavy.go_on.is_set()
+
+
+@pytest.mark.parametrize("message", OPENING)
+def test_a_number_is_changed_while_a_feature_is_being_opened_and_is_not_lost(hand, playing, heavy, message):
+    hand.socket.send_text(json.dumps({"id": "slow", **message}))
+    assert heavy.begun.wait(60)
+    for psi in (0.2, 0.3):
+        assert hand.ask("change", edits={"latent.psi": psi})["is"] == "done"
+    count = playing.performance.frames.count
+    playing.performance.frames.newer(count + 2, 60)
+    assert playing.performance.engine.moment.patch.latent.psi == 0.3 and not heavy.go_on.is_set()
+    assert not [m for m in hand.told if m.get("id") == "slow"]
+    heavy.go_on.set()
+    hand.until(lambda h: [m for m in h.told if m.get("id") == "slow" and m["is"] == "done"])
+    now = playing.performance.patch
+    assert any(isinstance(feature, Heavy) for feature in now.features.values())
+    assert now.latent.psi == (0.7 if message["do"] == "play" else 0.3)  # another patch brings its own
+    hand.ask("undo")
+    assert playing.performance.patch.latent.psi == 0.3
+    assert not any(isinstance(feature, Heavy) for feature in playing.performance.patch.features.values())
+
+
+def test_a_feature_is_opened_once_and_messages_keep_their_order(hand, playing, heavy, monkeypatch):
+    opened = []
+    monkeypatch.setattr(heavy, "open", lambda self, checkpoint: opened.append(self))
+    monkeypatch.setattr(control, "TURN", 60.0)  # a busy machine is no slow feature
+    asked = [
+        {"do": "change", "id": 1, "edits": {"latent.psi": 0.1}},
+        {"do": "change", "id": 2, "edits": {"features.heavy": {"kind": "heavy"}, "latent.psi": 0.2}},
+        {"do": "change", "id": 3, "edits": {"latent.psi": {"feature": "heavy"}}},
+        {"do": "undo", "id": 4},
+        {"do": "change", "id": 5, "edits": {"features.heavy.settled": 1.0}},
+        {"do": "change", "id": 6, "edits": {"features.heavy": {"kind": "no such thing"}}},
+        {"do": "snapshot", "id": 7},
+    ]
+    for message in asked:
+        hand.socket.send_text(json.dumps(message))
+    hand.until(lambda h: len([m for m in h.told if m["is"] in ("done", "refused")]) == len(asked))
+    answers = [(m["id"], m["is"]) for m in hand.told if m["is"] in ("done", "refused")]
+    assert answers == [(n, "refused" if n == 6 else "done") for n in range(1, 8)]
+    assert [feature.settled for feature in opened] == [0.0, 1.0]
+    assert opened[-1] is playing.performance.patch.features["heavy"]
+    assert playing.performance.patch.latent.psi == 0.2
 
 
 def test_snapshots_are_kept_with_a_picture_and_recalled(hand, client, playing):

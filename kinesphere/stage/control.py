@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 LARGEST = 256 * 1024  # bytes of a message
 SHORT = 400  # bytes that a panic has at most
+TURN = 0.2  # seconds that a message which opens something keeps its turn; then the others go on without it
 TOLD = 12  # problems of one message that are listed
 
 Text = Annotated[str, Field(max_length=300)]
@@ -341,20 +342,44 @@ def _id(raw: bytes) -> int | str | None:
 
 
 class Hands:
-    """Do what messages ask, beside the network: one after the other, in their order; but a panic never waits behind another."""
+    """Do what messages ask, beside the network: one after the other, in their order.
+
+    Only a panic never waits behind another; and what opens a feature does not hold up the rest for longer than its TURN.
+    """
 
     def __init__(self, session: Session) -> None:
         self.session = session
         self.usual, self.other = ThreadPoolExecutor(1, "control"), ThreadPoolExecutor(1, "panic")
+        self.opening = ThreadPoolExecutor(1, "open")
 
     def obey(self, data: str | bytes, player: bool) -> Future[str]:
         """Its answer, as JSON. At once; nothing is raised."""
-        hand = self.other if len(data) <= SHORT and _panics(data) else self.usual
-        return hand.submit(lambda: text(obey(self.session, data, player)))
+        if len(data) <= SHORT and _panics(data):
+            return self.other.submit(self._obey, data, player)
+        answer: Future[str] = Future()
+        turn = self.usual.submit(self._take_turn, data, player, answer)
+        turn.add_done_callback(lambda turn: answer.cancel() if turn.cancelled() else None)
+        return answer
+
+    def _obey(self, data: str | bytes, player: bool) -> str:
+        return text(obey(self.session, data, player))
+
+    def _take_turn(self, data: str | bytes, player: bool, answer: Future[str]) -> None:
+        if not _opens(data):
+            return _settle(answer, self._obey(data, player))
+        opened = self.opening.submit(self._obey, data, player)
+        opened.add_done_callback(lambda done: answer.cancel() if done.cancelled() else _settle(answer, done.result()))
+        wait([opened], TURN)
+        return None
 
     def close(self) -> None:
-        for hand in (self.usual, self.other):
+        for hand in (self.usual, self.other, self.opening):
             hand.shutdown(wait=False, cancel_futures=True)
+
+
+def _settle(answer: Future[str], words: str) -> None:
+    if answer.set_running_or_notify_cancel():  # somebody may have gone without waiting for it
+        answer.set_result(words)
 
 
 def _panics(data: str | bytes) -> bool:
@@ -362,6 +387,17 @@ def _panics(data: str | bytes) -> bool:
         return read(data).panic
     except Refused:
         return False
+
+
+def _opens(data: str | bytes) -> bool:
+    """Whether a feature may have to be opened for it, which may take its time."""
+    try:
+        message = read(data)
+    except Refused:
+        return False
+    if isinstance(message, Change):
+        return any(place.startswith("features") for place in message.edits)
+    return isinstance(message, Play | Undo | Redo)
 
 
 def obey(session: Session, data: str | bytes, player: bool) -> dict[str, Any]:

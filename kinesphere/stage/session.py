@@ -102,7 +102,9 @@ class Session:
     # --- the patch ------------------------------------------------------------------------------------------------------
 
     def change(self, edits: Mapping[str, Any]) -> None:
-        """Places and their new values."""
+        """Places and their new values. Where a feature has to be opened for it, nobody else waits for that."""
+        if any(place.startswith("features") for place in edits):
+            self.performance.prepare(self.library.within(patch.changed(self.performance.patch, edits)))
         with self.lock:
             before = self.performance.patch
             self.library.within(patch.changed(before, edits))
@@ -129,25 +131,32 @@ class Session:
             asked = step(self.performance.patch)
             if asked is None:
                 raise KinesphereError("there is nothing more in that direction")
+            back(asked)  # a step that cannot be played is still there, for when it can
+        self.performance.prepare(asked)
+        with self.lock:
+            asked = step(self.performance.patch) or asked
             try:
                 self.performance.play(asked)
             except Exception:
-                back(asked)  # a step that cannot be played is still there, for when it can
+                back(asked)
                 raise
             self.morph = None
             self._remember_seed(asked.latent.seed)
             self.note("history")
 
     def play(self, name: str | None, toml: str | None, model: str | None, fade: float) -> None:
-        """Another patch, by its name or as TOML, or the same with another model."""
+        """Another patch, by its name or as TOML, or the same with another model. What plays can be changed until it is open."""
+        if name is not None:
+            asked = self.library.patch(name)
+        elif toml is not None:
+            asked = self.library.within(patch.parse(toml, "what was handed in"))
+        else:
+            asked = None
+        if asked is not None and model is None:
+            self.performance.prepare(asked)
         with self.lock:
             before = self.performance.patch
-            if name is not None:
-                asked = self.library.patch(name)
-            elif toml is not None:
-                asked = self.library.within(patch.parse(toml, "what was handed in"))
-            else:
-                asked = before
+            asked = before if asked is None else asked
             if model is not None:
                 asked = self.library.within(patch.changed(asked, {"model": model}))
             self.morph = None
