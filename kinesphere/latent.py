@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -166,6 +166,19 @@ def mixing_desk(sources: Sequence[Tensor], weights: Amount, centre: Tensor) -> T
     for number, source in enumerate(sources):
         mixed = mixed + faders[..., number, None] * source
     return mixed
+
+
+def classes(c: Tensor, weights: Mapping[int, float]) -> Tensor:
+    """The class vector between some classes. `c` [1, c_dim] is the class that what is left of 1 goes to.
+
+    A weight below 0 (or not a number) counts as 0; weights of more than 1 together are shared out, so that the entries always
+    add up to 1, as those of a single class do and as the probabilities of a classifier do.
+    """
+    given = torch.zeros_like(c)
+    for index, weight in weights.items():
+        given[0, index] = max(weight, 0.0) if math.isfinite(weight) else 0.0
+    total = given.sum()
+    return given / total.clamp(min=1) + (1 - total).clamp(min=0) * c
 
 
 def row_numbers(rows: slice | Iterable[int], num_ws: int) -> list[int]:
