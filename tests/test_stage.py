@@ -777,6 +777,49 @@ def test_what_a_browser_sends_is_seen(hand, client, playing):
     assert signal.value[10, 5].min() > 200 and signal.value[10, 25].max() < 50
 
 
+def block(samples, count, rate=48_000.0):
+    return struct.pack("<ddf", 0.0, count, rate) + np.asarray(samples, "<f4").tobytes()
+
+
+def test_what_a_browser_lets_be_heard_moves_the_instrument(hand, client, playing):
+    ear = {"sources.ear": {"kind": "page_sound"}, "features.sound": {"kind": "sound"}}
+    assert hand.ask("change", edits=ear)["is"] == "done"
+    tone = 0.1 * np.sin(2 * np.pi * 440 * np.arange(48_000) / 48_000)
+    with client.websocket_connect("/ws/source/ear") as socket:
+        for n in range(10):
+            socket.send_bytes(block(tone[n * 960 : (n + 1) * 960], (n + 1) * 960))
+            assert json.loads(socket.receive_text()) == {"seen": n + 1}
+        while (drawn := playing.performance.values().get("sound")) is None or not np.isfinite(drawn.value).all():
+            playing.performance.frames.newer(playing.performance.frames.count, 1)
+    found = dict(zip(features.Hearing.names, drawn.value, strict=True))
+    assert found["loudness"] == pytest.approx(2 / 3, abs=0.01) and found["brightness"] == pytest.approx(2.14, abs=0.02)
+    with client.websocket_connect("/ws/pictures") as socket:
+        socket.send_text(json.dumps({"view": "source:ear"}))
+        assert "is heard" in json.loads(socket.receive_text())["problems"][0]
+
+
+@pytest.mark.parametrize(
+    "sent",
+    ["text", b"", block([], 0), block([0.0], 1)[:-1], block([0.0], 0), block([0.0], float("nan")), block([0.0], 1e300),
+     block([float("nan")], 1), block([0.0], 1, float("inf")), block([0.0], 1, 1.0), block([0.0] * 50_000, 50_000),
+     block([0.0] * 200_000, 200_000)],
+)  # fmt: skip
+def test_what_is_no_sound_is_refused(hand, client, sent):
+    hand.ask("change", edits={"sources.ear": {"kind": "page_sound"}})
+    with client.websocket_connect("/ws/source/ear") as socket:
+        if isinstance(sent, str):
+            socket.send_text(sent)
+        else:
+            socket.send_bytes(sent)
+        assert "sound" in json.loads(socket.receive_text())["problems"][0]
+
+
+def test_a_feature_of_the_wrong_kind_is_refused_in_words(hand):
+    hand.ask("change", edits={"sources.ear": {"kind": "page_sound"}})
+    answer = hand.ask("change", edits={"features.light.source": "ear"})
+    assert "ear is heard: choose a source that is seen" in answer["problems"][0]
+
+
 def bomb():
     """A PNG of a few bytes that says it is 60000 x 60000."""
     return b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + struct.pack(">II", 60000, 60000) + b"\x08\x02\0\0\0" + b"\0" * 30

@@ -2,7 +2,8 @@
 
 from kinesphere.features.activations import Activations
 from kinesphere.features.motion import Brightness, Motion
+from kinesphere.features.sound import Hearing
 
-FEATURES = {"activations": Activations, "brightness": Brightness, "motion": Motion}
+FEATURES = {"activations": Activations, "brightness": Brightness, "motion": Motion, "sound": Hearing}
 
-__all__ = ["FEATURES", "Activations", "Brightness", "Motion"]
+__all__ = ["FEATURES", "Activations", "Brightness", "Hearing", "Motion"]

@@ -20,19 +20,19 @@ from starlette.websockets import WebSocketDisconnect
 
 from kinesphere import __version__, patch
 from kinesphere.patch import BadPatch
-from kinesphere.sources import Page
+from kinesphere.sources import Page, PageSound
 from kinesphere.stage import control, library
 from kinesphere.stage.board import Outbox, plain, text
-from kinesphere.stage.pictures import ASKED, MOST, Seen, Slots, Viewer, decoded, jpeg, sized
+from kinesphere.stage.pictures import ASKED, MOST, Seen, Slots, Viewer, jpeg, sized
 from kinesphere.stage.security import Door, Guard
 from kinesphere.stage.session import Session
+from kinesphere.stage.upward import heard_block, seen_picture
 from kinesphere.types import KinesphereError
 
 STATIC = Path(str(resources.files("kinesphere.stage"))) / "static"
 PAGES = {"/": "index.html", "/show": "show.html", "/pad": "pad.html"}
 VIEWED = ("performance", "model")  # parts of the state that a viewer is told
 UNDER_WAY = 32  # messages of one page that wait to be obeyed
-LARGEST_UPWARD = 8 * 2**20  # bytes of a picture that a browser sends
 UNBUILT = (
     "<!doctype html><meta charset=utf-8><title>Kinesphere</title><p>The stage is running, but its page was not built. "
     "In the repository: <code>make page</code>."
@@ -188,12 +188,10 @@ def _add_sockets(stage: FastAPI, session: Session, hands: control.Hands) -> None
         try:
             while True:
                 data = await _message(socket)
-                if not isinstance(data, bytes) or not 8 < len(data) <= LARGEST_UPWARD:
-                    raise KinesphereError("a picture is eight bytes of time, then at most 8 MB of JPEG, WebP or PNG")
                 page = session.performance.patch.sources.get(name)
-                if not isinstance(page, Page):
-                    raise KinesphereError(f"the patch has no source {name[:80]!r} of the kind page")
-                await anyio.to_thread.run_sync(_push, page, data[8:])
+                if not isinstance(page, Page | PageSound):
+                    raise KinesphereError(f"the patch has no source {name[:80]!r} of the kind page or page_sound")
+                await anyio.to_thread.run_sync(_push, page, data)
                 count += 1
                 await socket.send_text(f'{{"seen":{count}}}')
         except KinesphereError as error:
@@ -202,8 +200,11 @@ def _add_sockets(stage: FastAPI, session: Session, hands: control.Hands) -> None
             pass
 
 
-def _push(page: Page, data: bytes) -> None:
-    page.push(decoded(data))
+def _push(page: Page | PageSound, data: str | bytes) -> None:
+    if isinstance(page, PageSound):
+        page.push(*heard_block(data))
+    else:
+        page.push(seen_picture(data))
 
 
 async def _message(socket: WebSocket) -> str | bytes:

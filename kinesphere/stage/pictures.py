@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import math
 import struct
 import threading
@@ -22,7 +21,6 @@ JPEG, H264_KEY, H264_DELTA = 0, 1, 2
 LISTEN = 0.1  # seconds that a thread waits before it looks round
 H264_VIEWERS = 4  # each needs an encoder of its own, 2 ms a picture; who comes later gets JPEG
 MOST = 8192  # pixels of a side
-PIXELS = 1920 * 1920  # of a picture that is sent to the stage
 SMALL = 256  # pixels of a side below which colour keeps its full resolution: the picture is enlarged, and would bleed
 
 
@@ -81,27 +79,6 @@ def jpeg(pixels: np.ndarray, quality: float = 0.8) -> bytes:
     if not whole:
         raise KinesphereError(f"a picture of {pixels.shape[1]}x{pixels.shape[0]} cannot be made a JPEG")
     return data.tobytes()
-
-
-def decoded(data: bytes) -> np.ndarray:
-    """A JPEG, WebP or PNG that came from outside, as [H, W, 3] uint8 RGB. Its size is read before anything is unpacked.
-
-    Raises KinesphereError for anything else, and for more than PIXELS.
-    """
-    import cv2
-    from PIL import Image
-
-    try:
-        with Image.open(io.BytesIO(data), formats=("JPEG", "WEBP", "PNG")) as outside:
-            width, height = outside.size
-    except Exception:
-        raise KinesphereError("what was sent is no JPEG, WebP or PNG") from None
-    if not 0 < width * height <= PIXELS:
-        raise KinesphereError(f"a picture of {width}x{height} is too large: send at most 1920x1080")
-    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    if picture is None:
-        raise KinesphereError("what was sent is a damaged picture")
-    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
 
 
 class H264:

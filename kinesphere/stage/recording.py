@@ -19,7 +19,7 @@ from kinesphere.sources import Video
 from kinesphere.sources.geometry import resized
 from kinesphere.stage.library import Library
 from kinesphere.takes import SOURCE_FILM, BadTake, Recorder, Replay, Take
-from kinesphere.types import KinesphereError, Latest, Signal, Source
+from kinesphere.types import KinesphereError, Latest, Signal, Source, heard
 
 SINK = "recording"  # the name of the film among the performance's sinks
 LISTEN = 0.1  # seconds that a thread waits before it looks round
@@ -53,7 +53,8 @@ class Recording:
             self.performance.add_sink(SINK, VideoFile(self.library.path("videos", name, ".mp4")))
         if source:
             fps = Fraction(self.performance.fps).limit_denominator(1001)
-            for number, (eye, shown) in enumerate(self.performance.patch.sources.items(), 1):
+            seen = {name: source for name, source in self.performance.patch.sources.items() if not heard(source)}
+            for number, (eye, shown) in enumerate(seen.items(), 1):
                 path = self.library.path("videos", f"{name} source {number}", ".mp4")
                 self.films.append(SourceFilm(shown, self.performance.view(eye), path, fps, self.event, tell))
         return name

@@ -13,8 +13,8 @@ from pathlib import Path
 import segno
 import uvicorn
 
-from kinesphere.stage import library
-from kinesphere.stage.app import LARGEST_UPWARD, app
+from kinesphere.stage import library, upward
+from kinesphere.stage.app import app
 from kinesphere.stage.security import LOOPBACK, Door, certificate, machine_names
 from kinesphere.stage.session import Session
 from kinesphere.types import KinesphereError
@@ -88,7 +88,7 @@ class Server:
         files = certificate((*door.names, door.host), certificates) if door.https else None
         config = uvicorn.Config(
             app(session, door, largest), log_config=None, log_level="error", access_log=False, lifespan="on",
-            ws="websockets-sansio", ws_max_size=LARGEST_UPWARD + 1024, ws_per_message_deflate=False,
+            ws="websockets-sansio", ws_max_size=upward.LARGEST + 1024, ws_per_message_deflate=False,
             ws_ping_interval=PING, ws_ping_timeout=PING, timeout_keep_alive=30, timeout_graceful_shutdown=1,
             limit_concurrency=512, server_header=False,
             ssl_certfile=str(files[0]) if files else None, ssl_keyfile=str(files[1]) if files else None,

@@ -24,7 +24,7 @@ from kinesphere.stage.learning import LONGEST, SHORTEST, Ear, Gesture
 from kinesphere.stage.library import Absent, Library
 from kinesphere.stage.pictures import Gallery, Picture
 from kinesphere.stage.recording import Recording
-from kinesphere.types import KinesphereError, Latest, Signal
+from kinesphere.types import KinesphereError, Latest, Signal, heard
 
 TICK = 1 / 60  # seconds between two looks at what moves by itself
 TELLING = 1 / 30  # seconds between two states
@@ -439,6 +439,8 @@ class Session:
                 raise KinesphereError(
                     f"no source {name[:80]!r}: there are {', '.join(self.performance.patch.sources) or 'none'}"
                 )
+            if heard(self.performance.patch.sources[name]):
+                raise KinesphereError(f"{name[:80]!r} is heard, and cannot be looked at")
             return self.performance.view(name)
         again = self.recording.again
         return self.performance.frames if again is None else again.frames
