@@ -79,11 +79,11 @@ class Showing:
     def _wrong(self, number: int, example: Example) -> Iterator[str]:
         count = len(self.features)
         if len(example.pose) != count:
-            yield f"example {number}: its pose has {len(example.pose)} numbers, and there are {count} features: give one for each"
+            yield f"example {number}: its pose has {len(example.pose)} of {count} numbers: give one for each feature"
         if not all(abs(x) <= MOST_NUMBER for x in example.pose):
             yield f"example {number}: its pose goes beyond {MOST_NUMBER:g}"
         if example.noise and len(example.noise) != count:
-            yield f"example {number}: its noise has {len(example.noise)} numbers: give {count}, or none"
+            yield f"example {number}: its noise has {len(example.noise)} of {count} numbers: give all, or none"
         if not all(0 <= x <= MOST_NUMBER for x in example.noise):
             yield f"example {number}: noise is 0 or more, up to {MOST_NUMBER:g}"
         if example.look not in self.looks:

@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from kinesphere.lanes import Drawn
 from kinesphere.looks.morphing import FEWEST, Look, between, look
 from kinesphere.patch import Drive, Latent, Patch, shown_looks
 from kinesphere.routes import Route
@@ -52,16 +53,18 @@ def encode(poses: ArrayLike, circular: Sequence[bool]) -> tuple[Array, Array]:
 
 
 def reach(points: Array, of: Array, noise: ArrayLike = 0.0) -> Array:
-    """How far each feature goes in the examples: the root of its variance, [F]. 0: it never moved.
+    """What each feature, [F], is divided by: how far it goes from example to example. 0: it never moved.
 
     points, of  from `encode`, without what is not a number
-    noise       [F] the deviation of each feature while a pose is held. It counts as movement too, so that a feature of which all
-                movement is noise becomes small, where dividing by its variance alone would make it as large as any other
+    noise       [F] the deviation of each feature while a pose is held
+
+    It is the root of the variance, divided by the share of it in all movement, variance / (variance + noise²), the weight that
+    Wiener gives to a signal in noise. A feature that only trembled would otherwise become as large as any other.
     """
     moved = np.bincount(of, points.var(0), minlength=of.max() + 1)  # an angle's is that of both its columns together
     held = np.square(np.broadcast_to(np.asarray(noise, float), moved.shape))
     still = moved <= np.square(1e-9 * np.abs(points).max(initial=1.0))  # what rounding makes of a constant
-    return np.where(still, 0.0, np.sqrt(moved + held))
+    return np.where(still, 0.0, (moved + held) / np.sqrt(np.where(still, 1.0, moved)))
 
 
 def apart(points: Array) -> Array:
@@ -277,15 +280,20 @@ class Guide:
             yield place, Route(place, attack=slow, release=slow)
         yield CONFIDENCE, Route(CONFIDENCE)
 
-    def weights(self, values: Mapping[str, float]) -> dict[str, float]:
-        """What those routes follow: how much of each look there is at a pose, and how sure that is, by place.
+    def pose(self, features: Mapping[str, Drawn]) -> list[float]:
+        """What the features of the map are now; not a number where one is not known."""
+        pose = []
+        for feature in self.showing.features:
+            name, _, number = feature.partition(".")
+            pose.append(features[name].number(number) if name in features else math.nan)
+        return pose
 
-        values  every number of the patch's features that is known, as "light" or "hand.angle"
-        """
+    def weights(self, pose: Sequence[float]) -> dict[str, float]:
+        """What those routes follow: how much of each look there is at a pose, and how sure that is, by place."""
         weights = dict.fromkeys(self.parts, 0.0)
         sure = 0.0
         if self.map is not None:
-            found, sure = self.map([values.get(name, math.nan) for name in self.showing.features])
+            found, sure = self.map(pose)
             share = float(trust(sure))
             weights |= {name: share * weight for name, weight in zip(weights, found.tolist(), strict=True)}
         rest = max(0.0, 1.0 - math.fsum(weights.values()))
