@@ -2,6 +2,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pretrained
 import pytest
 import torch
 from hypothesis import given, settings
@@ -74,11 +75,11 @@ def clip():
 @pytest.mark.parametrize("to_z", ["calibrate", "standardise"])
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("pool", ["mean", "3x3"])
-def test_every_network_gives_a_latent_of_unit_rms(name, to_z, pool, tiny_checkpoint):
+def test_every_network_gives_a_latent_of_unit_rms(name, to_z, pool, tiny_checkpoint, folders):
     feature = Activations(
         network=name,
-        weights="random:0" if name == "vgg16" else None,
-        size=64 if name == "vgg16" else None,
+        weights="random:0" if name == "vgg16" else folders.get(name),
+        size=64 if name == "vgg16" or name in folders else None,
         to_z=to_z,
         pool=pool,
     )
@@ -88,6 +89,15 @@ def test_every_network_gives_a_latent_of_unit_rms(name, to_z, pool, tiny_checkpo
         assert z.shape == (tiny_checkpoint.G_ema.z_dim,) and z.dtype == np.float32
         assert np.sqrt(np.mean(z.astype(float) ** 2)) == pytest.approx(1, abs=1e-5)
     assert not np.allclose(zs[0], zs[1]) and not np.allclose(zs[1], zs[2])
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """A tiny model for each network that is of others."""
+    names = {"dinov2": "dinov2", "efficientnet": "efficientnet", "mobilenet": "mobilenet", "transformers": "vit"}
+    folder = tmp_path_factory.mktemp("pretrained")
+    said = {"size": 64, "image_mean": [0.5] * 3, "image_std": [0.5] * 3}
+    return {name: pretrained.saved(pretrained.tiny(model), folder / name, **said) for name, model in names.items()}
 
 
 def test_it_is_a_vector_feature_by_name():

@@ -42,10 +42,11 @@ class Activations:
     """
 
     vector: ClassVar[bool] = True
+    names: ClassVar[tuple[str, ...]] = ()
 
     source: str | None = None  # None is the patch's first
     network: str = "filterbank"
-    weights: str | None = None  # vgg16: a path, "download" or "random:SEED"
+    weights: str | None = None  # vgg16: a path, "download" or "random:SEED"; of others: a folder, a name or "random:SEED"
     layers: dict[str, float] | list[str] | str | None = None  # None: what suits the network
     region: tuple[float, float, float, float] = WHOLE  # left, top, right, bottom, as fractions of the frame as seen
     size: int | None = None  # pixels of the region's longer side, aspect kept; None: what suits the network
