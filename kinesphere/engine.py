@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
@@ -14,15 +14,17 @@ import torch
 from torch import Tensor
 
 from kinesphere import latent
+from kinesphere.bends import WANDERING, Bending, bent
 from kinesphere.checkpoints import Checkpoint
 from kinesphere.lanes import NOWHERE, OUT_OF_MEMORY, Drawn, Healths, InTurn, Lanes
-from kinesphere.models import noise_from
+from kinesphere.looks.showing import OWN, Guide
+from kinesphere.models import Generator, noise_from
 from kinesphere.ops import to_pixels
-from kinesphere.patch import BadPatch, Number, Patch, rows_of
-from kinesphere.routes import Follower, Route, shape
+from kinesphere.patch import BadPatch, Bend, Patch, routes_of, rows_of
+from kinesphere.routes import Follower, Number, Route, shape
 from kinesphere.sinks.sound import has_sound
 from kinesphere.sources import Camera, Video
-from kinesphere.types import Feature, KinesphereError, Latest, Source
+from kinesphere.types import Feature, KinesphereError, Latest, Source, let_go
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,19 @@ class Fitted:
     rows: Mapping[str, slice]  # of the model, for each name in latent.rows
     c: Tensor | None  # the class, [1, c_dim]
     lanes: Lanes = NOWHERE  # where features come from and frames go
+    guide: Guide | None = None  # from poses to looks, where that was shown
+    classes: Mapping[int, Tensor | None] = field(default_factory=dict)  # by label: its own and those of the guide's looks
+
+    def routes(self) -> Iterator[tuple[str, Route]]:
+        """Everything that has to be followed, with its place."""
+        yield from self.patch.routes()
+        if self.guide is not None:
+            yield from self.guide.routes()
+
+    def at(self, numbers: Mapping[str, float]) -> Fitted:
+        """As it looks at this pose. `numbers`: the value of every route, by its place."""
+        patch = self.patch if self.guide is None else self.guide.played(numbers)
+        return self if patch is self.patch else replace(self, patch=patch, c=self.classes[patch.latent.label])
 
 
 class Engine:
@@ -107,34 +122,50 @@ class Engine:
         `opened`: features that have met this model already.
         """
         now = self.now
-        fitted = self._meet(patch, [*now.patch.features.values(), *opened])
-        c = now.c if patch.latent.label == now.patch.latent.label else fitted.c
-        return replace(fitted, c=c, lanes=now.lanes)
+        fitted = self._meet(patch, [*now.patch.features.values(), *opened], list(now.patch.bends.values()))
+        classes = {label: now.classes.get(label, c) for label, c in fitted.classes.items()}
+        return replace(fitted, c=classes[patch.latent.label], classes=classes, lanes=now.lanes)
 
     def begin(self, fitted: Fitted) -> None:
         """Play what was fitted, from the next step on."""
         with self._changing:
             self._now.put(fitted)
 
-    def _meet(self, patch: Patch, running: Collection[Feature]) -> Fitted:
-        """Open the features; refuse, all at once, everything in the patch that only the model can refuse."""
+    def _meet(self, patch: Patch, running: Collection[Feature], bending: Collection[Bend] = ()) -> Fitted:
+        """Open the features; refuse, all at once, everything in the patch that only the model can refuse.
+
+        `running` features and `bending` bends have met the model already.
+        """
         problems = list(patch.problems())
+        guide = None
+        if patch.shown.examples and not problems:
+            known = self._now.latest()
+            guide = Guide(patch, known.guide if known is not None else None)
         rows: dict[str, slice] = {}
-        for name in patch.latent.rows:
+        classes: dict[int, Tensor | None] = {}
+        looks = {"": patch} if guide is None else {"": patch} | {f"shown.looks.{n}.": p for n, p in guide.parts.items()}
+        for place, part in looks.items():
+            own: dict[str, slice] = {}
+            for name in part.latent.rows:
+                try:
+                    own[name] = rows_of(self.G, name)
+                except KinesphereError as error:
+                    problems.append(f"{place}latent.rows.{name}: {error}")
+            problems += [f"{place}{words}" for words in _contested(own)]
+            rows |= own
             try:
-                rows[name] = rows_of(self.G, name)
+                classes.setdefault(part.latent.label, self.G.label(part.latent.label))  # [1, c_dim]
             except KinesphereError as error:
-                problems.append(f"latent.rows.{name}: {error}")
-        problems += _contested(rows)
-        c = None
-        try:
-            c = self.G.label(patch.latent.label)  # [1, c_dim]
-        except KinesphereError as error:
-            problems.append(f"latent.label: {error}")
+                problems.append(f"{place}latent.label: {error}")
+        for name, bend in patch.bends.items():
+            if not any(bend is other for other in bending) and (words := _lacking(self.G, name, bend)):
+                problems.append(f"bends.{name}: {words}")
+        opened = []
         for name, feature in patch.features.items():
             if not any(feature is other for other in running):
                 try:
                     feature.open(self.checkpoint)
+                    opened.append(feature)
                 except KinesphereError as error:
                     problems.append(f"features.{name}: {error}")
                 except OUT_OF_MEMORY:
@@ -142,8 +173,10 @@ class Engine:
                         f"features.{name}: there is not enough memory to begin it: end another, or make it smaller"
                     )
         if problems:
+            for feature in opened:
+                let_go(feature)
             raise BadPatch(f"the patch {patch.name or 'without a name'}", problems)
-        return Fitted(patch, rows, c)
+        return Fitted(patch, rows, classes[patch.latent.label], guide=guide, classes=classes)
 
     def rewind(self) -> None:
         """Forget everything that was seen: the next step is the first."""
@@ -152,7 +185,7 @@ class Engine:
         self._begin()
 
     def _begin(self) -> None:
-        self.followers = {place: Follower(route) for place, route in self.patch.routes()}
+        self.followers = {place: Follower(route) for place, route in self.now.routes()}
         self.followed = self.now  # what the followers follow
         self._seen: set[str] = set()  # features that they had a value of
         self.numbers = {place: follower.value for place, follower in self.followers.items()}  # of every route, by place
@@ -162,9 +195,10 @@ class Engine:
         self.still: tuple[object, np.ndarray] | None = None  # the last seeds that did not drift, and their z
         self.ws = self.G.w_avg.expand(1, self.G.num_ws, -1)  # where the instrument stands
         self.drawn_ws: Tensor | None = None  # and what the last frame was drawn from
-        self.drawn_noise = ""
+        self.drawn_as: tuple[object, ...] = ()  # its noise mode and its bends
         self.frame = np.zeros([self.size[1], self.size[0], 3], np.uint8)
         self.moment: Moment | None = None  # of the last step
+        self.seen = self.patch  # and the patch as it looked then, with the look of its pose
         self.steps = 0
 
     def go_on_from(self, other: Engine) -> None:
@@ -192,7 +226,7 @@ class Engine:
     @torch.inference_mode()
     def warm(self) -> None:
         """Draw a picture that nobody sees, so that the first that is seen comes at once. May raise what the model raises."""
-        self.frame = self._draw(self.now, self._place(self.now, {}, self.numbers, 0.0))
+        self.frame = self._draw(self.now, self._place(self.now, {}, self.numbers, 0.0), self.numbers, 0.0)
 
     @torch.inference_mode()
     def step(self, t: float, dt: float) -> None:
@@ -202,9 +236,11 @@ class Engine:
         self.numbers = self._follow(now, features, t, dt)  # route
         self.moment = Moment(t, dt, now.patch, features)
         with self.health.tried("latent"):
+            now = now.at(self.numbers)  # look, where poses have one
+            self.seen = now.patch
             self.ws = self._place(now, features, self.numbers, t)  # latent
         with self.health.tried("picture"):
-            self.frame = self._draw(now, self.ws)  # generator
+            self.frame = self._draw(now, self.ws, self.numbers, t)  # generator
         now.lanes.show(self.frame, t)  # sink
         self.steps += 1
 
@@ -219,15 +255,17 @@ class Engine:
     def _follow(self, now: Fitted, features: Mapping[str, Drawn], t: float, dt: float) -> dict[str, float]:
         """The value of every route, by its place. A feature that has shown nothing yet is not a number, which a route waits out."""
         if now is not self.followed:
-            self.followers = {place: self._follower(place, route, t - dt) for place, route in now.patch.routes()}
+            self.followers = {place: self._follower(place, route, t - dt) for place, route in now.routes()}
             self.mapped = {name: known for name, known in self.mapped.items() if name in now.patch.features or not name}
             self.followed = now
         self._seen = set(features)
-        values = {name: float(drawn.value) for name, drawn in features.items() if drawn.value.ndim == 0}
-        return {
-            place: follower(values.get(follower.route.feature, math.nan), t)
-            for place, follower in self.followers.items()
-        }
+        weights = {} if now.guide is None else now.guide.weights(now.guide.pose(features))
+        found: dict[str, float] = {}
+        for place, follower in self.followers.items():  # a route that another goes to comes before it
+            name, _, number = follower.route.feature.partition(".")
+            value = features[name].number(number) if name in features else weights.get(place, math.nan)
+            found[place] = follower(value, t, found.get(f"{place}.otherwise"))
+        return found
 
     def _follower(self, place: str, route: Route, t: float) -> Follower:
         """The one that there is, where its route is the same; where another follows the same feature, one that goes on from it."""
@@ -235,8 +273,11 @@ class Engine:
         if known is not None and known.route == route:
             return known
         follower = Follower(route)
-        if known is not None and known.route.feature == route.feature and route.feature in self._seen:
-            follower(_standing(route, known.value), t)
+        if known is not None and known.route.feature == route.feature and route.feature.partition(".")[0] in self._seen:
+            follower(_standing(route, known.own), t)
+            follower.count_as(known)
+        if known is None and self.steps and route.feature == place:  # a look that was shown comes in from nothing
+            follower(float(place == OWN), t)
         return follower
 
     def _place(self, now: Fitted, features: Mapping[str, Drawn], numbers: Mapping[str, float], t: float) -> Tensor:
@@ -273,16 +314,48 @@ class Engine:
             known = self.mapped[name] = (z, c, self.G.mapping(batch, c))
         return known[2]
 
-    def _draw(self, now: Fitted, ws: Tensor) -> np.ndarray:
+    def _draw(self, now: Fitted, ws: Tensor, numbers: Mapping[str, float], t: float) -> np.ndarray:
         """The frame [H, W, 3] uint8; the last one again where nothing has changed."""
         noise_mode = now.patch.picture.noise_mode
-        same = self.drawn_ws is not None and self.drawn_noise == noise_mode and torch.equal(ws, self.drawn_ws)
+        bendings, bends = self._bendings(now.patch.bends, numbers, t) if now.patch.bends else ((), ())
+        same = self.drawn_ws is not None and self.drawn_as == (noise_mode, *bends) and torch.equal(ws, self.drawn_ws)
         if same and noise_mode != "random":
             return self.frame
-        with noise_from(torch.Generator(self.device).manual_seed(self.steps)):
+        with noise_from(torch.Generator(self.device).manual_seed(self.steps)), bent(self.G, *bendings):
             frame = to_pixels(self.G.synthesis(ws, noise_mode=noise_mode))[0].cpu().numpy()
-        self.drawn_ws, self.drawn_noise = ws, noise_mode
+        self.drawn_ws, self.drawn_as = ws, (noise_mode, *bends)
         return frame
+
+    def _bendings(
+        self, bends: Mapping[str, Bend], numbers: Mapping[str, float], t: float
+    ) -> tuple[list[Bending], list[object]]:
+        """What the bends do at time `t`, and what that depends on."""
+        bendings, known = [], []
+        for name, bend in bends.items():
+            arguments = bend.arguments(f"bends.{name}", numbers)
+            bending = bend.function(self.G, t, **arguments)
+            if bending:
+                moves = any(arguments[of] for of in WANDERING.get(bend.function.__name__, ()))
+                bendings.append(bending)
+                known.append((type(bend), arguments, t if moves else None))
+        return bendings, known
+
+
+def bendable(patch: Patch, G: Generator) -> tuple[Patch, dict[str, str]]:
+    """The patch with those of its bends that a model can do; and by place, why it cannot do the others, in words."""
+    found = {name: _lacking(G, name, bend) for name, bend in patch.bends.items()}
+    left = {f"bends.{name}": words for name, words in found.items() if words}
+    return (replace(patch, bends={n: b for n, b in patch.bends.items() if not found[n]}) if left else patch), left
+
+
+def _lacking(G: Generator, name: str, bend: Bend) -> str:
+    """Why a model cannot be bent so, with the way out; "" where it can."""
+    at_rest = {place: Follower(route).value for place, route in routes_of(f"bends.{name}", bend)}
+    try:
+        bend.function(G, 0.0, **bend.arguments(f"bends.{name}", at_rest))
+    except KinesphereError as error:
+        return str(error)
+    return ""
 
 
 def _contested(rows: Mapping[str, slice]) -> Iterator[str]:
@@ -316,7 +389,7 @@ def render(engine: Engine, frames: int, fps: Fraction, on_frame: Callable[[int],
 
     The engine's sinks get them; close them, whole, on any interruption. Raises KinesphereError at the first station that fails.
     """
-    if engine.steps:
+    if engine.steps or engine.lanes is not NOWHERE:  # what it took was given back
         engine.rewind()
     with InTurn(engine.patch, engine.health, engine.size, fps) as engine.lanes:
         for i in range(frames):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, ClassVar, Protocol
@@ -15,7 +16,7 @@ import torch
 
 from kinesphere.patch import BadPatch, Patch
 from kinesphere.sources.geometry import resized
-from kinesphere.types import Feature, KinesphereError, Latest, Signal, Sink, Source
+from kinesphere.types import Feature, KinesphereError, Latest, Signal, Sink, Sound, Source, heard, let_go, names_of
 
 RETRY = 1.0  # seconds until a station that failed is tried again
 POLL = 0.005  # seconds between two looks at a source
@@ -128,6 +129,23 @@ class Drawn:
 
     value: np.ndarray
     t: float
+    names: tuple[str, ...] = ()  # of its numbers, where there are several
+
+    def number(self, name: str) -> float:
+        """One of its numbers, "" where it is one alone. Not a number: not known now, or there is none of this name."""
+        if name in self.names:
+            return float(self.value[self.names.index(name)])
+        return float(self.value) if not name and self.value.ndim == 0 else math.nan
+
+
+def draw(feature: Feature, signal: Signal) -> Drawn:
+    """What a feature makes of a signal."""
+    return Drawn(feature(signal), signal.t, names_of(feature))
+
+
+def suits(signal: Signal, feature: Feature) -> bool:
+    """Whether a feature can take a signal: it may be left from a source of another kind that had the name before."""
+    return isinstance(signal, Sound) == heard(feature)
 
 
 @dataclass(frozen=True)
@@ -169,9 +187,12 @@ class InTurn:
         return self
 
     def __exit__(self, *stopped_by: object) -> None:
-        stations: list[Source | Sink] = [*self.patch.sources.values(), *self.patch.sinks.values()]
-        for station in stations:
-            station.close()
+        with ExitStack() as closing:  # each of them, whatever another does
+            for feature in self.patch.features.values():
+                closing.callback(let_go, feature)
+            stations: list[Source | Sink] = [*self.patch.sinks.values(), *self.patch.sources.values()]
+            for station in stations:
+                closing.callback(station.close)
 
     def features(self, t: float) -> dict[str, Drawn]:
         signals: dict[str, Signal | None] = {}
@@ -182,7 +203,7 @@ class InTurn:
             signal = signals.get(self.patch.source_of(name))
             if signal is not None and signal is not self.seen.get(name):
                 with self.health.tried(f"features.{name}"):
-                    self.drawn[name] = Drawn(feature(signal), signal.t)
+                    self.drawn[name] = draw(feature, signal)
                 self.seen[name] = signal
         return self.drawn
 
@@ -269,10 +290,13 @@ class Lane:
             return
         self.is_closing = True
         try:
-            self.station.close()
+            self._close()
         except Exception as error:
             self.health.error, self.lost = str(error) or type(error).__name__, error
         self.is_open = self.is_closing = False
+
+    def _close(self) -> None:
+        self.station.close()
 
     def _work(self, wait: float) -> None:
         raise NotImplementedError
@@ -329,16 +353,18 @@ class Drawing(Lane):
         if self.signals is not self._watched:
             self._watched, self._count = self.signals, 0
         signal, self._count = self._watched.newer(self._count, wait)
-        if signal is None:
+        if signal is None or not suits(signal, self.station):
             return
         with self.health.tried():
-            self.mailbox.put(Drawn(self.station(signal), signal.t))
+            self.mailbox.put(draw(self.station, signal))
         if self.health.error is None:
             self.health.worked()
 
-    def close(self) -> None:
-        """A feature holds nothing that is to be closed."""
-        self.is_open = False
+    def _open(self) -> None:
+        """The model has."""
+
+    def _close(self) -> None:
+        let_go(self.station)
 
     def _recover(self) -> None:
         """The last value stays. One odd picture costs nothing more; what keeps failing, or needs memory, is left to rest."""
@@ -443,7 +469,7 @@ class OwnThreads:
         `first`: what new features begin with; None: the last value of the feature that had their name, if of their kind.
         """
         # Taken before any lane ends: one that has ended has no station.
-        last = {p: (lane.station.vector, lane.mailbox) for p, lane in self.lanes.items() if isinstance(lane, Drawing)}
+        last = {p: (_kind(lane.station), lane.mailbox) for p, lane in self.lanes.items() if isinstance(lane, Drawing)}
         stations: dict[str, Any] = {
             **{f"sources.{name}": source for name, source in patch.sources.items()},
             **{f"features.{name}": feature for name, feature in patch.features.items()},
@@ -503,7 +529,8 @@ class OwnThreads:
     def start(self, patch: Patch) -> Lineup:
         """Open everything on this thread, and begin. Raises BadPatch with all that cannot be opened; then nothing is open."""
         for lane in list(self.lanes.values()):
-            self._end(lane)
+            if lane.over.is_set():  # it has been played before
+                self._end(lane)
         self.stopped = False
         lineup = self.play(patch)
         self._open(patch)
@@ -526,6 +553,7 @@ class OwnThreads:
         except BaseException:
             for lane in self.lanes.values():
                 lane.close()
+            self.stopped = True
             raise
 
     def stop(self) -> None:
@@ -572,6 +600,10 @@ def _is_main(lane: Lane) -> bool:
     return isinstance(lane, Delivering) and on_main_thread(lane.station)
 
 
-def _last(known: tuple[bool, Latest[Drawn]] | None, feature: Feature) -> Drawn | None:
+def _kind(feature: Feature) -> tuple[bool, tuple[str, ...]]:
+    return feature.vector, names_of(feature)
+
+
+def _last(known: tuple[object, Latest[Drawn]] | None, feature: Feature) -> Drawn | None:
     """What a feature begins with that takes the place of another of its kind: that one's last value."""
-    return known[1].latest() if known is not None and known[0] == feature.vector else None
+    return known[1].latest() if known is not None and known[0] == _kind(feature) else None

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
 import tomllib
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass, make_dataclass
 from fractions import Fraction
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar, get_type_hints
 
 import tomlkit
-from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, ConfigDict, TypeAdapter, ValidationError
 
 from kinesphere import files
+from kinesphere.bends import BENDS
 from kinesphere.features import FEATURES
 from kinesphere.models import BANDS, NOISE_MODES, Generator
-from kinesphere.routes import OneEuro, Route, Spring
+from kinesphere.routes import Number, OneEuro, Route, Spring
+from kinesphere.shown import Example, Showing
 from kinesphere.sinks import SINKS
 from kinesphere.sources import SOURCES
-from kinesphere.types import Feature, KinesphereError, Sink, Source, check_all
+from kinesphere.types import Feature, KinesphereError, Sink, Source, check_all, heard, names_of
 
 MOST_MIXED = 64  # seeds in one mix: each is drawn anew where the latent drifts
 DEEPEST = 16  # tables within tables; no patch needs half of that
@@ -34,17 +37,6 @@ class BadPatch(KinesphereError):
     def __init__(self, where: str, problems: list[str]) -> None:
         self.problems = problems
         super().__init__("\n  ".join([f"{where} cannot be played:", *problems]))
-
-
-def _routed(value: Any) -> str:
-    return "route" if isinstance(value, dict | Route) else "number"
-
-
-Number = Annotated[
-    Annotated[float, Field(allow_inf_nan=False), Tag("number")] | Annotated[Route, Tag("route")],
-    Discriminator(_routed),
-]
-"""Wherever a number goes, a route may go."""
 
 
 @dataclass
@@ -99,6 +91,46 @@ def _check_seed(what: str, seed: int) -> None:
 
 
 @dataclass
+class Bend:
+    """Something that is done inside the model: a function of BENDS, with its parameters as fields."""
+
+    function: ClassVar[Callable[..., Any]]
+
+    def arguments(self, place: str, numbers: Mapping[str, float]) -> dict[str, Any]:
+        """What its function is called with; `numbers` gives what the routes of this bend, which stands at `place`, say now."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {n: numbers[f"{place}.{n}"] if isinstance(value, Route) else value for n, value in values.items()}
+
+
+@cache
+def _bend(function: Callable[..., Any]) -> type[Bend]:
+    """The dataclass of a bend. The function's signature says its fields; where it wants a float, a route may go."""
+    hints = get_type_hints(function)
+    parameters = inspect.signature(function).parameters.values()
+    made = [
+        (p.name, Number if hints[p.name] is float else hints[p.name], field(default=p.default))
+        for p in parameters
+        if p.kind is p.KEYWORD_ONLY
+    ]
+    name = "".join(word.capitalize() for word in function.__name__.split("_"))
+    namespace = {"__doc__": function.__doc__, "__module__": __name__, "function": staticmethod(function)}
+    return make_dataclass(name, made, bases=(Bend,), namespace=namespace)
+
+
+class _Bends(Mapping[str, type]):
+    """BENDS as kinds of station."""
+
+    def __getitem__(self, kind: str) -> type:
+        return _bend(BENDS[kind])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(BENDS)
+
+    def __len__(self) -> int:
+        return len(BENDS)
+
+
+@dataclass
 class Picture:
     """How the generator draws."""
 
@@ -122,20 +154,33 @@ class Patch:
     sources: dict[str, Source] = field(default_factory=dict)
     features: dict[str, Feature] = field(default_factory=dict)
     latent: Latent = field(default_factory=Latent)
+    bends: dict[str, Bend] = field(default_factory=dict)
     picture: Picture = field(default_factory=Picture)
+    shown: Showing = field(default_factory=Showing)
     sinks: dict[str, Sink] = field(default_factory=dict)
 
     def source_of(self, feature: str) -> str:
-        """The name of the source that a feature is drawn from: its own choice, or the patch's first."""
-        return self.features[feature].source or next(iter(self.sources))
+        """The name of the source that a feature is drawn from: its own choice, or the patch's first that is seen or heard as it needs."""
+        of = self.features[feature]
+        fitting = [name for name, source in self.sources.items() if heard(source) == heard(of)]
+        return of.source or next(iter([*fitting, *self.sources]))
+
+    def numbers(self) -> list[str]:
+        """What a route may name: each feature that is one number, and each number of a feature of several, as "hand.angle"."""
+        return [
+            f"{name}.{number}" if number else name
+            for name, feature in self.features.items()
+            if not feature.vector
+            for number in names_of(feature) or ("",)
+        ]
 
     def routes(self) -> Iterator[tuple[str, Route]]:
-        """Every route with its place."""
-        if isinstance(self.latent.psi, Route):
-            yield "latent.psi", self.latent.psi
+        """Every route with its place; one that another goes to when its feature is lost comes before it."""
+        yield from routes_of("latent.psi", self.latent.psi)
         for rows, drive in self.latent.rows.items():
-            if isinstance(drive.amount, Route):
-                yield f"latent.rows.{rows}.amount", drive.amount
+            yield from routes_of(f"latent.rows.{rows}.amount", drive.amount)
+        for name, bend in self.bends.items():
+            yield from routes_of(f"bends.{name}", bend)
 
     def problems(self, broken: Collection[str] = ()) -> Iterator[str]:
         """What no single part can know: names that lead nowhere.
@@ -143,13 +188,15 @@ class Patch:
         `broken`: stations such as "features.hand" that were refused already, so that nothing is said against naming them.
         """
         lost = {place.partition(".")[2] for place in broken if place.startswith("features.")}
+        numbers = self.numbers()
         if self.features and not self.sources and not broken:
             yield 'sources: none, but the features need one: add a table such as [sources.eye] with kind = "camera"'
         for name, feature in self.features.items():
             if feature.source not in {None, *self.sources} and f"sources.{feature.source}" not in broken:
                 yield f"features.{name}.source: no source {feature.source!r}: this patch has {_listed(self.sources)}"
+        if not any(place.startswith("sources.") for place in broken):
+            yield from self._misheard()
         vectors = [name for name, feature in self.features.items() if feature.vector]
-        numbers = [name for name, feature in self.features.items() if not feature.vector]
         for rows, drive in self.latent.rows.items():
             if drive.feature not in {*vectors, *lost}:
                 yield (
@@ -158,8 +205,44 @@ class Patch:
             if not (rows in BANDS or rows in ("all", "placement") or _row_range(rows)):
                 yield f"latent.rows.{rows}: no such rows: choose {', '.join(BANDS)}, all, placement, or numbers as 3 or 0-3"
         for place, route in self.routes():
-            if route.feature not in {*numbers, *lost}:
+            name, _, number = route.feature.partition(".")
+            if route.feature in numbers or name in lost:
+                continue
+            own = _listed(known for known in numbers if known.startswith(f"{name}."))
+            if own == "none":
                 yield f"{place}: no feature {route.feature!r} that is a number: this patch has {_listed(numbers)}"
+            elif number:
+                yield f"{place}: the feature {name!r} has no number {number!r}: it has {own}"
+            else:
+                yield f"{place}: the feature {name!r} has several numbers: name one of {own}"
+        for name in self.shown.features:
+            if name not in numbers and name.partition(".")[0] not in lost:
+                yield f"shown.features: no feature {name!r} that is a number: this patch has {_listed(numbers)}"
+
+    def _misheard(self) -> Iterator[str]:
+        """Features that look at what is heard, or listen to what is seen."""
+        for name, feature in self.features.items():
+            source = self.sources.get(self.source_of(name)) if self.sources else None
+            if source is None or heard(source) == heard(feature):
+                continue
+            fitting = [other for other, station in self.sources.items() if heard(station) == heard(feature)]
+            kind, what = ("page_sound", "is heard") if heard(feature) else ("camera", "is seen")
+            wanted = f"this patch has {_listed(fitting)}" if fitting else f'add one such as [sources.NAME] with kind = "{kind}"'
+            does = "listens, and" if heard(feature) else "looks, and"
+            yield (
+                f"features.{name}.source: it {does} {self.source_of(name)} is {'heard' if heard(source) else 'seen'}: "
+                f"choose a source that {what}; {wanted}"
+            )
+
+
+def routes_of(place: str, part: Bend | Number | None) -> Iterator[tuple[str, Route]]:
+    """The routes of a part of a patch that stands at `place`, as `Patch.routes` gives them."""
+    if isinstance(part, Route):
+        yield from routes_of(f"{place}.otherwise", part.otherwise)
+        yield place, part
+    elif isinstance(part, Bend):
+        for f in fields(part):
+            yield from routes_of(f"{place}.{f.name}", getattr(part, f.name))
 
 
 def _listed(names: Any) -> str:
@@ -183,7 +266,10 @@ def rows_of(G: Generator, name: str) -> slice:
     return rows
 
 
-STATIONS: dict[str, Mapping[str, type]] = {"sources": SOURCES, "features": FEATURES, "sinks": SINKS}
+LOOKS = ("latent", "picture")
+"""The tables of a patch that are a look; of the picture only its noise."""
+
+STATIONS: dict[str, Mapping[str, type]] = {"sources": SOURCES, "features": FEATURES, "bends": _Bends(), "sinks": SINKS}
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------
@@ -192,7 +278,7 @@ STATIONS: dict[str, Mapping[str, type]] = {"sources": SOURCES, "features": FEATU
 @cache
 def _adapter(kind: type) -> TypeAdapter[Any]:
     """Checks a table against a dataclass: every key known, every type right, every refusal kept."""
-    for part in (kind, Drive, Route, Spring, OneEuro):
+    for part in (kind, Drive, Route, Spring, OneEuro, Example):
         part.__pydantic_config__ = ConfigDict(extra="forbid", allow_inf_nan=False)  # type: ignore[attr-defined]
     return TypeAdapter(kind)
 
@@ -276,16 +362,18 @@ def _explain(kind: type, error: Any, place: str) -> str:
 
 def _owner(kind: type, loc: list[str]) -> type:
     """The dataclass that the key at the end of an error's path should have belonged to."""
-    if kind is not Latent or not loc:
+    if kind is Showing and loc:
+        return Example
+    if not loc or not (kind is Latent or issubclass(kind, Bend)):
         return kind
-    inner = {"spring": Spring, "one_euro": OneEuro, "psi": Route, "amount": Route}
-    return inner.get(loc[-1], Drive)
+    inner = {"spring": Spring, "one_euro": OneEuro, "psi": Route, "amount": Route, "otherwise": Route}
+    return inner.get(loc[-1], Drive if kind is Latent else Route)
 
 
 def _stations(
     registry: Mapping[str, type], tables: Any, section: str, problems: list[str], known: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The sources, features or sinks of a patch: tables whose `kind` names the class. Each is a new object, unless it is one
+    """The sources, features, bends or sinks of a patch: tables whose `kind` names the class. Each is a new object, unless it is one
     of the `known`, by name, still or again."""
     stations: dict[str, Any] = {}
     kept = {name for name in known if isinstance(tables, dict) and tables.get(name) is known[name]}
@@ -350,7 +438,7 @@ def _patch(data: Mapping[str, Any], where: str, problems: list[str], old: Patch)
             parts[name] = data[name]
     for section, registry in STATIONS.items():
         parts[section] = _stations(registry, data.get(section, {}), section, problems, getattr(old, section))
-    for section, kind in (("latent", Latent), ("picture", Picture)):
+    for section, kind in (("latent", Latent), ("picture", Picture), ("shown", Showing)):
         before, table = getattr(old, section), data.get(section, {})
         if table is not before and not isinstance(table, dict):
             problems.append(f"{section}: this should be a table, not {_shown(table)}")
@@ -362,9 +450,42 @@ def _patch(data: Mapping[str, Any], where: str, problems: list[str], old: Patch)
         parts[section] = {n: station for n, station in parts[section].items() if station is not None}
     patch = Patch(**{name: part for name, part in parts.items() if part is not None})
     problems += patch.problems(broken)
+    if patch.shown.looks and not broken and not _goes_on(patch, old):
+        try:
+            shown_looks(patch)
+        except BadPatch as error:
+            problems += error.problems
     if problems:
         raise BadPatch(where, problems)
     return patch
+
+
+def shown_looks(patch: Patch) -> dict[str, Patch]:
+    """Each look of a mapping that was shown, as the patch that it makes of this one. Raises BadPatch where one makes none."""
+    looks, problems = {}, []
+    for name, tables in patch.shown.looks.items():
+        worn = {"sources": patch.sources, "features": patch.features} | {key: tables.get(key, {}) for key in LOOKS}
+        try:
+            looks[name] = _patch(worn, "this look", list(_not_of_a_look(tables)), patch)
+        except BadPatch as error:
+            problems += [f"shown.looks.{name}.{problem}" for problem in error.problems]
+    if problems:
+        raise BadPatch(f"the patch {patch.name or 'without a name'}", problems)
+    return looks
+
+
+def _goes_on(patch: Patch, old: Patch) -> bool:
+    """Whether the looks that were shown, and what they may name, are those of the old patch, where they were right."""
+    same = patch.features.keys() == old.features.keys() and all(f is old.features[n] for n, f in patch.features.items())
+    return same and patch.shown is old.shown
+
+
+def _not_of_a_look(tables: Mapping[str, Any]) -> Iterator[str]:
+    for section, keys in tables.items():
+        if section not in LOOKS:
+            yield f"{_said(section)}: no such key; the keys of a look are {', '.join(LOOKS)}"
+        elif section == "picture" and isinstance(keys, dict) and set(keys) - {"noise_mode"}:
+            yield "picture: of this a look has noise_mode alone"
 
 
 def _names(data: Mapping[str, Any], section: str) -> list[str]:

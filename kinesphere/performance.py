@@ -16,10 +16,10 @@ import torch
 from kinesphere import checkpoints
 from kinesphere import patch as patches
 from kinesphere.checkpoints import Checkpoint
-from kinesphere.engine import Engine, Moment
-from kinesphere.lanes import LISTEN, OUT_OF_MEMORY, Drawn, Health, OwnThreads, Ring, Shown, rate
+from kinesphere.engine import Engine, Moment, bendable
+from kinesphere.lanes import LISTEN, OUT_OF_MEMORY, Drawn, Health, OwnThreads, Ring, Shown, draw, rate, suits
 from kinesphere.patch import BadPatch, Patch
-from kinesphere.types import Feature, KinesphereError, Latest, Signal, Sink
+from kinesphere.types import Feature, KinesphereError, Latest, Signal, Sink, let_go
 
 LAST_STEP = 10.0  # seconds that the end waits for a step that has begun
 LAST_LOAD = 10.0  # and for a model that is being loaded
@@ -168,6 +168,7 @@ class Performance:
         ] = []  # called after every step, on its thread; must not wait
         self.frozen = False  # whether the picture stands still
         self.loading = ""  # the model that is being loaded
+        self.left_out: Mapping[str, str] = {}  # bends that the model which came last cannot do, by place; why, in words
         self.running = False
         self.meter, self._pace = Meter(), Pace(0.0)
         self._monotonic, self._zero = clock, clock()
@@ -265,13 +266,21 @@ class Performance:
         engine.fit(patch)
         new = {name: f for name, f in patch.features.items() if not any(f is g for g in running)}
         with self._asking:
+            self._forget_ready()
             self._ready, self._ready_for = new, engine
+
+    def _forget_ready(self) -> None:
+        """What was opened and not asked for is given back."""
+        for feature in self._ready.values():
+            let_go(feature)
+        self._ready = {}
 
     def play(self, patch: Patch, fade: float = 0.0) -> None:
         """Another patch, cross-faded over `fade` seconds. Its model, if another, is loaded while this one plays.
 
         A station that is just like one that plays goes on. A second call while a model is loaded replaces the first. A model that
-        cannot be loaded or played is told in `status`, and what plays goes on. Raises BadPatch; then nothing has changed.
+        cannot be loaded or played is told in `status`, and what plays goes on; bends that it cannot do are `left_out`. Raises
+        BadPatch; then nothing has changed.
         """
         if not 0 <= fade < float("inf"):
             raise KinesphereError(f"fade {fade}: give seconds, 0 or more")
@@ -339,7 +348,7 @@ class Performance:
             if self.running:
                 return
             engine = self._target
-            if engine.steps:
+            if engine.steps or self._threads.stopped:  # what its features took was given back
                 engine.rewind()
             self._zero, self._last, self.meter = self._monotonic(), None, Meter()
             engine.lanes = self._threads.start(engine.patch)
@@ -364,6 +373,7 @@ class Performance:
         if loader is not None:
             loader.join(LAST_LOAD)
         with self._asking:
+            self._forget_ready()
             self._threads.stop()
 
     def __enter__(self) -> Performance:
@@ -568,24 +578,35 @@ class Performance:
         if not self._wanted(name):
             return
         with self._asking:
-            patch = self._for_another_model(order.patch)
-            running = [f for f in patch.features.values() if any(f is g for g in self._target.patch.features.values())]
-        engine = Engine(patch, checkpoint, self.device, running)
-        engine.warm()
-        first = self._first_values(patch, running)
-        with self._asking:
-            latest = self._wanted(name)
-            if latest is None:
-                return
-            if latest.patch is not order.patch:  # changed meanwhile
-                loaded, patch = patch, self._like(patch, order.patch, latest.patch)
-                engine.play(patch)
-                first = {name: d for name, d in first.items() if patch.features.get(name) is loaded.features[name]}
-            self._fade_next = latest.fade
-            engine.lanes = self._threads.play(patch, first)
-            self._target, self._asked, self._order, self.loading = engine, patch, None, ""
-            self.health["model"].error = None
-            self.health["model"].done += 1
+            loaded, _ = bendable(self._for_another_model(order.patch), checkpoint.G_ema)
+            now = self._target.patch.features.values()
+            kept = running = [f for f in loaded.features.values() if any(f is g for g in now)]
+        engine = Engine(loaded, checkpoint, self.device, running)
+        try:
+            engine.warm()
+            first = self._first_values(loaded, running)
+            with self._asking:
+                latest = self._wanted(name)
+                if latest is not None:
+                    self._take_over(engine, order, latest, first)
+                    kept = [*running, *engine.patch.features.values()]
+        finally:
+            for feature in loaded.features.values():
+                if not any(feature is other for other in kept):
+                    let_go(feature)
+
+    def _take_over(self, engine: Engine, order: _Order, latest: _Order, first: Mapping[str, Drawn]) -> None:
+        """The engine that was made for an order plays from the next beat on what is asked for by now."""
+        loaded = engine.patch
+        patch, self.left_out = bendable(self._like(loaded, order.patch, latest.patch), engine.G)
+        if latest.patch is not order.patch:  # changed meanwhile
+            engine.play(patch)
+            first = {name: d for name, d in first.items() if patch.features.get(name) is loaded.features[name]}
+        self._fade_next = latest.fade
+        engine.lanes = self._threads.play(engine.patch, first)
+        self._target, self._asked, self._order, self.loading = engine, engine.patch, None, ""
+        self.health["model"].error = None
+        self.health["model"].done += 1
 
     def _wanted(self, model: str) -> _Order | None:
         """The order for this model, if it is still wanted."""
@@ -616,9 +637,11 @@ class Performance:
         first = {}
         for name, feature in patch.features.items():
             signal = self.view(patch.source_of(name)).latest()
-            if signal is not None and not any(feature is other for other in running):
+            if signal is None or not suits(signal, feature):
+                continue
+            if not any(feature is other for other in running):
                 with Health().tried():
-                    first[name] = Drawn(feature(signal), signal.t)
+                    first[name] = draw(feature, signal)
         return first
 
     def _not_loaded(self, order: _Order, error: Exception) -> None:
@@ -646,8 +669,9 @@ def _alike(a: Any, b: Any) -> bool:
 
 def _used(patch: Patch) -> frozenset[str]:
     """The features that the picture depends on."""
-    numbers = [route.feature for _, route in patch.routes()]
-    return frozenset([*numbers, *(drive.feature for drive in patch.latent.rows.values())])
+    numbers = [route.feature.partition(".")[0] for _, route in patch.routes()]
+    drives = [drive.feature for drive in patch.latent.rows.values()]
+    return frozenset([*numbers, *drives, *(patch.shown.stations if patch.shown.plays else ())])
 
 
 def _mixed(a: np.ndarray, b: np.ndarray, amount: float) -> np.ndarray:

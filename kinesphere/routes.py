@@ -14,9 +14,11 @@ The order of operations, for one number at time t:
     9. invert     1 - u
     10. curve
     11. range     0..1 becomes low..high
+    12. otherwise while the feature is lost, the parameter leaves this for another number or another route, and comes back to it,
+                  by a time constant; without it, it stays where step 1 holds it
 
-Steps 4, 6 and 7 move in time, not in frames: 6 and 7 are integrated exactly for an input that is held between two calls, 4 with
-a cutoff that is held too. So the result does not depend on the frame rate. Steps 8 to 11 are the function `shape`.
+Steps 4, 6, 7 and 12 move in time, not in frames: 6, 7 and 12 are integrated exactly for an input that is held between two calls, 4
+with a cutoff that is held too. So the result does not depend on the frame rate. Steps 8 to 11 are the function `shape`.
 """
 
 from __future__ import annotations
@@ -25,10 +27,13 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from numbers import Real
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Discriminator, Field, Tag
 
 from kinesphere.types import KinesphereError
 
+NEAR = 0.003  # of the way: a leap of so much of a turn, one degree, is not seen
 _STEEP = math.expm1(4.0)  # exp and log: the far end is e^4 = 55 times as steep as the near one
 
 CURVES: dict[str, Callable[[float], float]] = {
@@ -79,7 +84,8 @@ class Spring:
 class Route:
     """From a feature to a parameter; the module says in which order its fields act.
 
-    Raises KinesphereError for what cannot be played. `one_euro` and `spring` may be given as dictionaries, as a patch holds them.
+    Raises KinesphereError for what cannot be played. `one_euro`, `spring` and a route for `otherwise` may be given as dictionaries,
+    as a patch holds them.
     """
 
     feature: str  # its name in the patch
@@ -96,10 +102,14 @@ class Route:
     one_euro: OneEuro | None = None
     spring: Spring | None = None
     circular: float | None = None  # the feature's full turn, in its own unit (360, 6.2832), where it is an angle
+    otherwise: Number | None = None  # what the parameter goes to while the feature is lost: a number, a route; None: it is held
+    fade: float = 0.5  # seconds in which it has gone 63 % of that way, and of the way back
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "one_euro", _nested("one_euro", OneEuro, self.one_euro))
         object.__setattr__(self, "spring", _nested("spring", Spring, self.spring))
+        if isinstance(self.otherwise, dict):
+            object.__setattr__(self, "otherwise", _nested("otherwise", Route, self.otherwise))
         if not isinstance(self.feature, str) or not self.feature:
             raise KinesphereError(f"a route needs the name of a feature, not {self.feature!r}")
         for name in ("low", "high", "in_low", "in_high"):
@@ -107,6 +117,9 @@ class Route:
         _number("attack", self.attack, least=0)
         _number("release", self.release, least=0)
         _number("dead_zone", self.dead_zone, least=0, below=1)
+        _number("fade", self.fade, least=0)
+        if self.otherwise is not None and not isinstance(self.otherwise, Route):
+            _number("otherwise", self.otherwise)
         if self.in_low == self.in_high:
             raise KinesphereError(
                 f"in_low and in_high are both {self.in_low}: give the route a range of the feature {self.feature!r}"
@@ -115,6 +128,14 @@ class Route:
             raise KinesphereError(f"no curve {self.curve!r}: there are {', '.join(CURVES)}")
         if self.circular is not None:
             self._check_circle(self.circular)
+
+    @property
+    def turn(self) -> float | None:
+        """The parameter's own full turn, where it goes round with the feature; None where it has ends."""
+        span = abs(self.in_high - self.in_low)
+        if self.circular is None or self.low == self.high or (self.clamp and not math.isclose(span, self.circular)):
+            return None
+        return abs(self.high - self.low) * self.circular / span
 
     def _check_circle(self, turn: float) -> None:
         _number("circular", turn, above=0)
@@ -125,6 +146,17 @@ class Route:
             )
 
 
+def _routed(value: Any) -> str:
+    return "route" if isinstance(value, dict | Route) else "number"
+
+
+Number = Annotated[
+    Annotated[float, Field(allow_inf_nan=False), Tag("number")] | Annotated[Route, Tag("route")],
+    Discriminator(_routed),
+]
+"""Wherever a number goes, a route may go."""
+
+
 def _nested(name: str, kind: type, value: Any) -> Any:
     """Build the inner dataclass where a patch gives a dictionary."""
     if value is None or isinstance(value, kind):
@@ -132,7 +164,10 @@ def _nested(name: str, kind: type, value: Any) -> Any:
     known = [field.name for field in fields(kind)]
     if not isinstance(value, dict) or not set(value) <= set(known):
         raise KinesphereError(f"{name} = {value!r} is not understood: it has {', '.join(known)}")
-    return kind(**value)
+    try:
+        return kind(**value)
+    except TypeError:
+        raise KinesphereError(f"{name} = {value!r} is no route: it needs the name of a feature") from None
 
 
 def _number(name: str, value: Any, least: float = -math.inf, above: float = -math.inf, below: float = math.inf) -> None:
@@ -166,6 +201,9 @@ class Follower:
     The first number passes through unfiltered. What is not a finite number counts as the last one that was: the filters settle
     on it, and when the feature comes back they start from there. Before the first, the parameter is where the feature would
     rest, at in_low. A time that repeats or runs backwards returns the last parameter, and the clock goes on from there.
+
+    Where the route says what happens otherwise, the parameter is in between while the feature comes or goes, and is that other
+    number before the first.
     """
 
     def __init__(self, route: Route) -> None:
@@ -174,31 +212,73 @@ class Follower:
 
     def reset(self) -> None:
         """Forget everything; the next number passes through again."""
-        self.value = shape(self.route, 0.0)  # the last parameter
+        self.own = shape(self.route, 0.0)  # the last parameter, as the feature alone would have it
+        other = self.route.otherwise
+        self.value = self.own if other is None or isinstance(other, Route) else other  # the last parameter
         self._input: float | None = None  # the last number, unwrapped
         self._t = 0.0
         self._motion = _motion(self.route)
+        self._there: float | None = None  # how much the feature counts: 1 while it is there, on its way to 0 while it is lost
+        self._apart = 0.0  # from the feature's own to the other, the way round that is taken
 
-    def __call__(self, value: float, t: float) -> float:
-        """The parameter at time `t` (seconds), now that the feature is `value`."""
-        first = self._input is None
-        if math.isfinite(value):
+    def __call__(self, value: float, t: float, other: float | None = None) -> float:
+        """The parameter at time `t` (seconds), now that the feature is `value`.
+
+        other: what the route of `otherwise` gives at this time, where it is one; None holds, as without it.
+        """
+        first, known = self._input is None, math.isfinite(value)
+        if known:
             self._input = self._unwrapped(float(value))
-        if self._input is None:
-            return self.value
         dt, self._t = t - self._t, t
-        if first or dt > 0:
-            self.value = shape(self.route, self._moved(self._input, dt))
+        if self._input is not None and (first or dt > 0):
+            self.own = shape(self.route, self._moved(self._input, dt))
+        if not isinstance(self.route.otherwise, Route):
+            other = self.route.otherwise
+        if other is None:
+            self._there, self.value = 1.0, self.own
+        elif self._there is None or dt > 0:
+            self._there = self._counting(known, dt)
+            self.value = self._between(self._there, other)
         return self.value
+
+    def _counting(self, known: bool, dt: float) -> float:
+        """How much the feature counts, `dt` seconds later, if it was there or not all that time."""
+        if self._there is None or self.route.fade == 0:
+            return float(known)
+        return _toward(self._there, float(known), dt / self.route.fade)
+
+    def _between(self, there: float, other: float) -> float:
+        """Step 12: from another number (0) to the feature's own (1); where it goes round, the shorter way."""
+        turn = self.route.turn
+        if there == 1:
+            self._apart = 0.0
+            return self.own
+        if turn is None:
+            return other + there * (self.own - other)
+        if not NEAR < there < 1 - NEAR:
+            self._apart = 0.0  # the way may be chosen anew: to turn round in the middle would be a leap
+        self._apart += math.remainder(other - self.own - self._apart, turn)
+        value = self.own + (1 - there) * self._apart
+        low, high = sorted((self.route.low, self.route.high))
+        return value if not self.route.clamp or low <= value <= high else low + (value - low) % turn
+
+    def count_as(self, other: Follower) -> None:
+        """The feature is there, or lost, as much as it was for another route."""
+        self._there, self._apart = other._there, other._apart
 
     def memory(self) -> dict[str, Any]:
         """All that it remembers, as plain JSON: `remind` puts it back, bit for bit, in another that plays the same route."""
         motion = [_numbers(step) for step in self._motion]
-        return {"value": self.value, "input": self._input, "t": self._t, "motion": motion}
+        return {
+            "value": self.value, "input": self._input, "t": self._t, "motion": motion,
+            "own": self.own, "there": self._there, "apart": self._apart,
+        }  # fmt: skip
 
     def remind(self, remembered: Mapping[str, Any]) -> None:
         """Stand where another stood, whose `memory` this is. What does not fit the route is left out."""
         self.value, self._input, self._t = (remembered[name] for name in ("value", "input", "t"))
+        self.own = remembered.get("own", self.value)  # takes of an earlier time have no `otherwise`
+        self._there, self._apart = remembered.get("there"), remembered.get("apart", 0.0)
         for step, numbers in zip(self._motion, remembered["motion"], strict=False):
             vars(step).update({name: numbers[name] for name in _numbers(step) if name in numbers})
 

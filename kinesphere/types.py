@@ -36,6 +36,23 @@ class Signal:
     t: float  # seconds, on the clock that `Source.read` was asked with
 
 
+@dataclass(frozen=True)
+class Sound(Signal):
+    """What a source let be heard up to one moment: `value` is float32 [samples, channels], full scale -1 to 1, the newest last.
+
+    Sounds may overlap, so that one that nobody came to hear is not missed: the last `count - seen` samples are new to whoever has
+    heard up to `seen`. Where that is more than there are, the others are lost.
+    """
+
+    rate: int  # samples a second
+    count: int  # samples that went by up to the end of `value`, since the source began; less than before: it began again
+
+
+def heard(station: Any) -> bool:
+    """Whether a source is heard, or a feature listens. A class that says nothing of it has to do with pictures."""
+    return bool(getattr(station, "heard", False))
+
+
 @runtime_checkable
 class Source(Protocol):
     """What moves by itself or by hand. A plain dataclass; its library is imported in `open`."""
@@ -49,15 +66,39 @@ class Source(Protocol):
 
 @runtime_checkable
 class Feature(Protocol):
-    """A named array drawn from a source. A plain dataclass, called once for each new signal, in order of time."""
+    """A named array drawn from a source. A plain dataclass, called once for each new signal, in order of time.
+
+    A feature of several numbers has two more: `ranges`, from a number's name to the (in_low, in_high) that a new route begins
+    with, and `circular`, the names of its angles, in radians that wrap at +-pi. One that takes something in `open` that must be
+    given back has `close()` too.
+    """
 
     source: str | None  # name of the source in the patch; None is the patch's first
-    vector: ClassVar[bool]  # True: a latent `z`, [z_dim] of unit RMS. False: one number, float64 [] (0-d)
+    vector: ClassVar[bool]  # True: a latent `z`, [z_dim] of unit RMS. False: numbers
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of its numbers, float64 [len(names)]; a route names each, as "hand.angle". (): a latent, or one number, float64 [] (0-d).
+
+        What is not known now is not a number (NaN).
+        """
 
     def open(self, checkpoint: Any) -> None:
         """Meet the model: `checkpoint.G_ema` and `checkpoint.D` (or None). Forgets all earlier signals."""
 
     def __call__(self, signal: Signal) -> np.ndarray: ...
+
+
+def names_of(feature: Feature) -> tuple[str, ...]:
+    """The names of a feature's numbers; () for a latent, for one number, and for a class that was written before there were any."""
+    return getattr(feature, "names", ())
+
+
+def let_go(feature: Feature) -> None:
+    """Give back what a feature took in `open`, where it took anything."""
+    close = getattr(feature, "close", None)
+    if close is not None:
+        close()
 
 
 @runtime_checkable

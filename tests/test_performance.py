@@ -200,11 +200,11 @@ def test_a_model_that_fails_holds_the_last_picture(tiny_checkpoint):
     engine = live(tiny_checkpoint, pictures(1000), lambda engine, frames: len(frames) >= 30)
     draw, calls = engine._draw, []
 
-    def failing(now, ws):
+    def failing(*what):
         calls.append(1)
         if 10 < len(calls) < 20:
             raise RuntimeError("out of memory")
-        return draw(now, ws)
+        return draw(*what)
 
     engine._draw = failing
     status = perform(engine, PATIENCE)
@@ -222,7 +222,7 @@ def test_what_is_missing_at_the_start_is_refused_and_nothing_stays_open(tiny_che
 def test_a_model_that_is_too_slow_plays_at_its_own_even_pace(tiny_checkpoint):
     engine = live(tiny_checkpoint, pictures(1000), lambda engine, frames: len(frames) >= 6)
     draw = engine._draw
-    engine._draw = lambda now, ws: (time.sleep(0.11), draw(now, ws))[1]
+    engine._draw = lambda *what: (time.sleep(0.11), draw(*what))[1]
     status = perform(engine, PATIENCE)
     steps = np.diff([t for t, _ in engine.patch.sinks["screen"].all])
     assert status.late >= 5 and all(steps > 0.1)
@@ -232,7 +232,7 @@ def test_what_was_late_is_not_made_up_for(tiny_checkpoint):
     """After a hitch the steps go on at their pace; none comes early."""
     engine = live(tiny_checkpoint, pictures(1000), lambda engine, frames: len(frames) >= 20)
     draw, calls = engine._draw, []
-    engine._draw = lambda now, ws: (calls.append(1), time.sleep(0.5 if len(calls) == 5 else 0), draw(now, ws))[2]
+    engine._draw = lambda *what: (calls.append(1), time.sleep(0.5 if len(calls) == 5 else 0), draw(*what))[2]
     perform(engine, PATIENCE)
     steps = np.diff([t for t, _ in engine.patch.sinks["screen"].all])
     assert max(steps) > 0.5 and min(steps) > 0.5 / 50
@@ -572,9 +572,9 @@ def test_the_meters_say_what_the_pictures_did():
     stage = Stage(Patch(model="one", picture=Picture(fps=25.0)))
     draw = stage.performance.engine._draw
 
-    def slow(now, ws):
+    def slow(*what):
         stage.clock.now += cost
-        return draw(now, ws)
+        return draw(*what)
 
     stage.performance.engine._draw = slow
     for cost in [0.01] * 98 + [0.1] * 2:  # noqa: B007 - `slow` looks at it

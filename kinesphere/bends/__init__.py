@@ -10,7 +10,7 @@ not depend on the frame rate, and the same moment looks the same whenever it is 
 raises KinesphereError and names what does it there.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from kinesphere.bends.bending import Bendable, Bending, Operation, bent
 from kinesphere.bends.constant import const
@@ -20,8 +20,12 @@ from kinesphere.bends.walks import walk
 
 BENDS: dict[str, Callable[..., Bending]] = {bend.__name__: bend for bend in (const, transform, anchor, warp, noise)}
 
+WANDERING: Mapping[str, tuple[str, ...]] = {"const": ("amount",), "noise": ("boil", "add")}
+"""The parameters that let a bend move by itself while they are not 0. What is not here stands still."""
+
 __all__ = [
     "BENDS",
+    "WANDERING",
     "Bendable",
     "Bending",
     "Operation",
