@@ -343,6 +343,28 @@ class Guide:
                     found[place] = heaviest[place] + math.remainder(found[place] - heaviest[place], turn)
 
 
+def tables(there: Mapping[str, Any]) -> dict[str, Any]:
+    """A look as a patch holds it: tables within tables, without what is as it always is."""
+    found: dict[str, Any] = {}
+    plain = look(Patch())
+    for place, value in there.items():
+        if place in plain and value == plain[place]:
+            continue
+        *way, last = place.split(".")
+        table = found
+        for key in way:
+            table = table.setdefault(key, {})
+        if value is not None:
+            table[last] = _without_none(value)
+    return found
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_none(inner) for key, inner in value.items() if inner is not None}
+    return [_without_none(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
 def wearing(patch: Patch, there: Look) -> Patch:
     """A patch with another look, whose numbers are plain; nothing is checked, because each part of it was."""
     latent = {place.removeprefix("latent."): value for place, value in there.items() if place.startswith("latent.")}

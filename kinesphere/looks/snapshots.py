@@ -73,6 +73,10 @@ class Snapshots:
         """Raises KinesphereError where there is no such snapshot."""
         return copy.deepcopy(self._known(id).look)
 
+    def name(self, id: str) -> str:
+        """Raises KinesphereError where there is no such snapshot."""
+        return self._known(id).name
+
     def thumbnail(self, id: str) -> bytes:
         """A JPEG. Raises KinesphereError where there is none."""
         try:
