@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 import types
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, fields
@@ -10,6 +12,9 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 from kinesphere.features.activations import POOLS, TO_Z
+from kinesphere.features.keypoints.continuity import LOST
+from kinesphere.features.keypoints.hand import MODELS, WHICH
+from kinesphere.features.keypoints.tracker import TRACKERS
 from kinesphere.features.networks import NETWORKS
 from kinesphere.models import NOISE_MODES, Generator
 from kinesphere.patch import STATIONS, Drive, Latent, Patch, Picture, rows_of
@@ -17,7 +22,7 @@ from kinesphere.routes import Route
 from kinesphere.sinks.video import CHROMA, PRESETS
 from kinesphere.sinks.window import FITS
 from kinesphere.sources.geometry import ASPECTS
-from kinesphere.types import KinesphereError
+from kinesphere.types import KinesphereError, names_of
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,7 @@ class Control:
     #   seeds (pairs of a seed and its weight), table (anything else: shown, set in the patch's text)
     label: str
     help: str  # one sentence
-    group: str  # "patch", "sources.eye", "features.scene", "latent", "latent.rows", "latent.rows.single", "picture", "sinks.film"
+    group: str  # "patch", "sources.eye", "features.scene", "latent", "latent.rows", "latent.rows.single", "bends.turn", "picture", "sinks.film"
     default: Any = None  # plain JSON; None: without one (it may be left out), or needed
     low: float | None = None  # ends of a slider, not limits: what cannot be is refused by the patch. None: no slider
     high: float | None = None
@@ -98,7 +103,31 @@ WORDS: Mapping[str, Words] = {
     "activations.seed": Words(
         "Dance", "Another number turns the same movements into other pictures (seed of the projection).", 0, 2**32 - 1, 1
     ),
+    "sound.source": Words("Listens to", "Which source it hears; none is the first one that can be heard."),
+    "sound.floor": Words("Silence", "How far below the loudest sound silence begins: a noisy room needs less.", 10, 120, 1, "dB"),
     "motion.scale": Words("Sensitivity", "How much movement counts as a lot: less is more sensitive.", 0.005, 1, 0.005, "", "log"),
+    "smoothing": Words(
+        "Smoothing", "How slowly it follows: 0 at once and trembling, more is calm and late.", 0, 5, 0.01, "s", "log"
+    ),
+    "tracker": Words(
+        "Who looks", "MediaPipe looks at the picture; recorded plays landmarks from a file; synthetic moves by itself."
+    ),
+    "recording": Words("Recording", "A file of landmarks, for the tracker that plays one.", unit="file"),
+    "confidence": Words(
+        "Confidence", "How sure it must be that something is there: less finds more, and more that is not.", 0, 1, 0.05
+    ),
+    "lost": Words(
+        "Out of sight", "What it says then: hold the last value, go to rest, or none, so that a route can fade to something else."
+    ),
+    "fade": Words("Letting go", "How long it takes to come to rest, and its presence to come and go.", 0, 10, 0.05, "s", "log"),
+    "rest": Words("Rest", "Where each number is when you rest; learnt by showing it."),
+    "range": Words("Your range", "Your smallest and largest of each number; learnt by showing them."),
+    "hand.which": Words("Which hand", "The first that is seen, or always the left or the right one, as in a mirror."),
+    "hand.hands": Words("Hands", "How many to look for: one is quickest, but then it cannot be told from another.", 1, 4, 1),
+    "hand.model": Words("Care", "Lite is quicker, full is more exact."),
+    "body.person": Words("Person", "Who is followed: 0 came first, 1 next.", 0, 7, 1),
+    "body.points": Words("Points", "Points of the body whose distance from its middle is told too."),
+    "face.faces": Words("Faces", "How many to look for; it keeps to the one that came first.", 1, 4, 1),
     # latent
     "latent.seed": Words("Seed", "The picture where nothing moves: each number is another one.", 0, 2**32 - 1, 1),
     "latent.mix": Words("Between seeds", "Several seeds at once, each with its weight; none is the seed alone."),
@@ -119,6 +148,24 @@ WORDS: Mapping[str, Words] = {
     "latent.label": Words("Class", "Which of the model's classes is drawn.", 0),
     "drive.feature": Words("Driven by", "What takes hold of these rows; none leaves them to the seed."),
     "drive.amount": Words("Amount", "How much it takes hold: 0 leaves the seed, 1 replaces it.", 0, 1, 0.01),
+    # bends
+    "rotate": Words("Turn", "How far it is turned, counter-clockwise.", -math.pi, math.pi, 0.01, "rad", "angle"),
+    "x": Words("Right", "How far to the right: 1 brings the middle to the border.", -1, 1, 0.01, "half widths", routed=(-0.5, 0.5)),
+    "y": Words("Up", "How far up: 1 brings the middle to the border.", -1, 1, 0.01, "half widths", routed=(-0.5, 0.5)),
+    "zoom": Words("Zoom", "How many times as large.", 0.25, 4, 0.01, "times", "log", (0.7, 1.6)),
+    "wander": Words("Wander", "How long until nothing is left of where it wandered; a change of it jumps.", 0.25, 60, 0.05, "s", "log"),
+    "edge": Words("At the border", "What comes in there: the other side, or the near one as in a mirror."),
+    "const.amount": Words("Amount", "How far it wanders from what the model has learnt: 0 stays, 1 wanders freely.", 0, 1, 0.01),
+    "const.among": Words("Among", "Copies wander among copies of itself, so features multiply; noise takes them apart."),
+    "const.group": Words("Part", "Which part of the channels is bent, 0 is the first.", 0, 15, 1),
+    "const.of": Words("Of parts", "How many parts the channels make; 1 bends them all.", 1, 16, 1),
+    "anchor.amount": Words("Amount", "How much it stays put: 0 wanders with the latent, 1 stands still.", 0, 1, 0.01),
+    "anchor.to": Words("Stands", "Mean is where the average picture stands, middle is upright in the middle."),
+    "warp.resolution": Words("Depth", "At which resolution: small ones melt the subject, large ones move the picture.", 4, 256, 4, "px"),
+    "noise.strength": Words("Strength", "How loud the learnt grain is: 0 is none, 1 as it was learnt.", 0, 3, 0.01, "times"),
+    "noise.boil": Words("Boil", "How much the grain moves by itself: 0 stands still.", 0, 1, 0.01),
+    "noise.add": Words("Add", "How much noise comes on top: at 1 hardly anything is left of the picture.", 0, 1, 0.01, routed=(0, 0.5)),
+    "noise.at": Words("Where", "Which layers: all, coarse, middle, fine, or one by its name such as b16.conv1."),
     # picture
     "picture.noise_mode": Words(
         "Grain", "Fine detail by chance: const keeps it still, random lets it flicker, none leaves it out."
@@ -144,6 +191,10 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "activations.network": tuple(NETWORKS),
     "activations.pool": tuple(POOLS),
     "activations.to_z": TO_Z,
+    "tracker": tuple(TRACKERS),
+    "lost": LOST,
+    "hand.which": WHICH,
+    "hand.model": MODELS,
     "aspect": tuple(ASPECTS),
     "pictures.aspect": ("fit", "crop"),
     "pictures.order": ("name", "shuffle"),
@@ -163,14 +214,33 @@ BAND_WORDS = {
 
 
 def controls(patch: Patch, G: Generator) -> list[Control]:
-    """Every control of a patch on its model, in the order of the flow: patch, sources, features, latent, rows, picture, sinks."""
+    """Every control of a patch on its model, in the order of the flow: patch, sources, features, latent, bends, picture, sinks."""
     found = [
         _control("patch", Patch, f, "patch", "patch") for f in fields(Patch) if f.name in ("model", "name", "about")
     ]
     found += _of_stations(patch, "sources") + _of_stations(patch, "features")
-    found += _of_latent(G) + list(_of_rows(patch, G))
+    found += _of_latent(G) + list(_of_rows(patch, G)) + _of_stations(patch, "bends")
     found += [_control("picture", Picture, f, "picture", "picture") for f in fields(Picture)]
     return found + _of_stations(patch, "sinks")
+
+
+class Felt(NamedTuple):
+    """A number that a route may name, and what a new route on it begins with."""
+
+    low: float  # the number's range, in_low to in_high
+    high: float
+    turn: float | None = None  # of an angle
+
+
+def felt(patch: Patch) -> dict[str, Felt]:
+    """Every number of a patch's features, by what a route calls it."""
+    found = {}
+    for name, feature in patch.features.items():
+        for number in names_of(feature):
+            low, high = getattr(feature, "ranges", {}).get(number, (0.0, 1.0))
+            angle = number in getattr(feature, "circular", ())
+            found[f"{name}.{number}"] = Felt(float(low), float(high), 2 * math.pi if angle else None)
+    return {name: found.get(name, Felt(0.0, 1.0)) for name in patch.numbers()}
 
 
 def _of_stations(patch: Patch, section: str) -> list[Control]:
@@ -274,7 +344,19 @@ def _plain_words(cls: type, name: str, parts: tuple[Any, ...]) -> Words:
     """For a field that has none yet: its name, and what its class says of itself."""
     says = (cls.__doc__ or "").strip().partition("\n")[0]
     label = name.replace("_", " ").capitalize()
+    if told := re.search(rf"^ +{name}: (.+)$", cls.__doc__ or "", re.MULTILINE):
+        return Words(label, _sentence(told[1]), *_reach(told[1]))
     return Words(label, f"{label} of {cls.__name__}: {says}" if says else label, unit="file" * (Path in parts))
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
+
+
+def _reach(text: str) -> tuple[float, float] | tuple[()]:
+    """How far a slider goes, where a docstring says "0 to 1" or "1/16 to 16"."""
+    ends = re.search(r"(-?[\d.]+)(?:/(\d+))? to (-?[\d.]*\d)", text)
+    return (float(ends[1]) / float(ends[2] or 1), float(ends[3])) if ends else ()
 
 
 @cache
