@@ -11,7 +11,7 @@ from PIL import Image
 from torch.testing import assert_close
 
 from kinesphere.train import launch
-from kinesphere.train.attributes import read_attributes
+from kinesphere.train.attributes import energy_distance, read_attributes
 from kinesphere.train.datasets import open_set
 from kinesphere.train.loop import Training
 from kinesphere.train.recipe import parse, plan
@@ -69,6 +69,47 @@ def test_d_learns_to_read_what_can_be_seen(greys, one_thread):
     for _ in range(10):
         t.step()
     assert t.tell()["attributes"] < 0.2  # 1 is what knowing nothing costs
+
+
+def test_the_energy_distance_is_that_of_the_distribution_functions():
+    from scipy.stats import energy_distance as reference
+
+    rng = np.random.RandomState(0)
+    x, y = rng.randn(400, 2), rng.randn(300, 2) * [0.5, 1.0] + [0.0, 0.3]
+    # scipy counts each thing against itself too, and takes the root (of the same integral)
+    n, m = len(x), len(y)
+    within = [np.abs(z[:, None] - z[None]).mean((0, 1)) for z in (x, y)]
+    expected = sum(reference(x[:, k], y[:, k]) ** 2 - within[0][k] / (n - 1) - within[1][k] / (m - 1) for k in range(2))
+    assert float(energy_distance(torch.tensor(x), torch.tensor(y))) == pytest.approx(expected, rel=1e-9)
+
+
+def test_the_energy_distance_of_like_things_is_0_in_the_mean_however_few():
+    draw = torch.Generator().manual_seed(0)
+    few = [energy_distance(*torch.randn(2, 4, 1, generator=draw, dtype=torch.float64)) for _ in range(4000)]
+    assert float(torch.stack(few).mean()) == pytest.approx(0, abs=0.03)
+
+
+def test_g_learns_to_vary_as_the_pictures_do(greys, one_thread):
+    """D has learnt to read lightness; a G whose pictures are much alike is asked for nothing but to differ as the real ones do."""
+    t = training(greys, attributes=("light",), attributes_weight=4.0, attributes_match=1.0, lr_G=1e-9)
+    for _ in range(150):
+        t.step()
+    z = torch.randn(64, 4, generator=torch.Generator().manual_seed(1))
+
+    def spread():
+        with torch.no_grad():
+            return float(t.G.synthesis(t.G.mapping(z)).mean((1, 2, 3)).std())
+
+    before, teacher = spread(), torch.optim.Adam(t.G.parameters(), 0.0025)
+    for _ in range(30):
+        t.D(t.G.synthesis(t.styles("G", t.parts[0], 8)[0]))
+        t.distance(t.parts[0]).backward()
+        teacher.step()
+        teacher.zero_grad()
+        t.steps += 1
+    data = torch.linspace(-1, 1, 40).std()
+    assert before < 0.5 * data
+    assert 0.8 * data < spread() < 1.2 * data
 
 
 def test_g_is_never_asked_for_a_number(greys, one_thread):

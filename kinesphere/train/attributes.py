@@ -78,8 +78,8 @@ def _number(rows: dict[str, dict[str, str]], place: Path, picture: str, name: st
 class AttributeHead(nn.Module):
     """A straight line from the last features of D to what is known of the pictures that D saw last.
 
-    The auxiliary task of AC-GAN (Odena et al. 2017), of real pictures and of D alone: G is never asked for an attribute, so it has
-    no reason to exaggerate one. It is not kept with the model.
+    The auxiliary task of AC-GAN (Odena et al. 2017), learnt from real pictures alone. G is never asked for an attribute of one
+    picture, so it has no reason to exaggerate. It is not kept with the model.
     """
 
     def __init__(self, D: nn.Module, columns: int) -> None:
@@ -103,4 +103,22 @@ def attribute_loss(told: Tensor, known: Tensor) -> Tensor:
     return (told - known).square().mean()
 
 
-__all__ = ["AttributeHead", "Attributes", "attribute_loss", "read_attributes"]
+def energy_distance(x: Tensor, y: Tensor) -> Tensor:
+    """How differently the columns of x [N, K] and y [M, K] are distributed: 2 E|x - y| - E|x - x'| - E|y - y'|, summed, a scalar.
+
+    In one dimension that is twice the area between the squared distribution functions (Székely and Rizzo 2013). Pairs of a thing
+    with itself are left out, so that the expectation does not depend on N and M, nor do its gradients (Bellemare et al. 2017).
+    """
+    return (2 * _gap(x, y).mean((0, 1)) - _within(x) - _within(y)).sum()
+
+
+def _gap(x: Tensor, y: Tensor) -> Tensor:
+    return (x[:, None] - y[None]).abs()  # [N, M, K]
+
+
+def _within(x: Tensor) -> Tensor:
+    """E|x - x'| over pairs of two rows, [K]."""
+    return _gap(x, x).sum((0, 1)) / max(len(x) * (len(x) - 1), 1)
+
+
+__all__ = ["AttributeHead", "Attributes", "attribute_loss", "energy_distance", "read_attributes"]

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from kinesphere.models import Generator, set_precision
 from kinesphere.models.stylegan3 import Layer, StyleGAN3
 from kinesphere.train import losses
-from kinesphere.train.attributes import AttributeHead, attribute_loss, read_attributes
+from kinesphere.train.attributes import AttributeHead, attribute_loss, energy_distance, read_attributes
 from kinesphere.train.augment import Adaptive, Augment
 from kinesphere.train.datasets import mirrored, order
 from kinesphere.train.draws import Draws
@@ -77,11 +77,11 @@ class Training:
         self.learning_D = [p for p in self.D.parameters() if p.requires_grad]
         self.attributes = read_attributes(data, recipe.attributes) if recipe.attributes else None
         self.head = AttributeHead(self.D, len(recipe.attributes)).to(fabric.device) if self.attributes else None
-        taught = [*self.learning_D, *(self.head.parameters() if self.head else ())]
+        self.taught = [*self.learning_D, *(self.head.parameters() if self.head else ())]
         self.opt_G = adam(
             self.G.parameters(), recipe.lr_G, recipe.betas, recipe.path_length and recipe.path_length_every
         )
-        self.opt_D = adam(taught, recipe.lr_D, recipe.betas, recipe.gamma and recipe.r1_every)
+        self.opt_D = adam(self.taught, recipe.lr_D, recipe.betas, recipe.gamma and recipe.r1_every)
         self.augment = None if recipe.augment == "none" else Augment.named(recipe.augment)
         self.adaptive = Adaptive(recipe.ada_target, recipe.ada_kimg, recipe.ada_every, recipe.augment_p)
         self.steps = 0
@@ -168,13 +168,14 @@ class Training:
         """The non-saturating loss; the pictures that it was computed on."""
         made: list[Batch] = []
         styles = []
-        with frozen(self.learning_D):
+        with frozen(self.taught):
             for part in self.parts:
                 ws, c = self.styles("G", part, part.size)
                 fakes = self.G.synthesis(ws, noise_mode="random")
                 logits = self.D(self.shown(fakes, "G", part), c)
                 loss = losses.generator_loss(logits).mean()
-                self.backward(loss)
+                distance = self.distance(part)
+                self.backward(loss if distance is None else loss + self.recipe.attributes_match * distance)
                 self.count(loss_G=loss, logit_fake=logits.mean())
                 made.append((fakes.detach(), c))
                 styles.append(ws.detach()[:, 0])
@@ -222,6 +223,19 @@ class Training:
         loss = attribute_loss(self.head(), known)
         self.count(attributes=loss)
         return loss
+
+    def distance(self, part: Part) -> Tensor | None:
+        """How far the attributes of the pictures that D saw last lie from those of real ones, as D reads both; None: not asked."""
+        if self.head is None or not self.recipe.attributes_match:
+            return None
+        told = self.head()
+        with torch.no_grad():
+            img, c = self.reals(part)
+            self.D(self.shown(img, "match", part), c)
+            true = self.head()
+        distance = energy_distance(told, true)
+        self.count(attributes_distance=distance)
+        return distance
 
     def step_r1(self, reals: list[Batch]) -> None:
         for part, (img, c) in zip(self.parts, reals, strict=True):
