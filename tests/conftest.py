@@ -19,6 +19,8 @@ from kinesphere.models import Discriminator, Generator, StyleGAN1, StyleGAN2, St
 from kinesphere.sinks import Null  # noqa: E402
 from kinesphere.types import KinesphereError, Signal  # noqa: E402
 
+pytest_plugins = ["browsing"]  # a browser and a stage, for the tests of the page
+
 settings.register_profile("anywhere", deadline=None)  # a slow machine is no failure
 settings.load_profile("anywhere")
 

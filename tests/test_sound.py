@@ -150,7 +150,7 @@ def test_the_numbers_are_the_same_at_any_size_of_block(block, kept):
 
 @pytest.mark.parametrize("rate", [44_100, 16_000])
 def test_the_numbers_are_alike_at_any_rate(rate):
-    t, found = heard(np.concatenate([silence(0.2, rate), sine(200, 0.4, 0.8, rate)]), round(rate / 50), rate=rate)
+    _, found = heard(np.concatenate([silence(0.2, rate), sine(200, 0.4, 0.8, rate)]), round(rate / 50), rate=rate)
     _, same = heard(np.concatenate([silence(0.2), sine(200, 0.4, 0.8)]), RATE // 50)
     assert np.nanmax(np.abs(found - same)) < 0.03 and np.array_equal(np.isnan(found), np.isnan(same))
 

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pickle
+import shutil
 import struct
 import threading
 import time
@@ -168,11 +169,10 @@ def test_a_page_hears_who_it_is_and_then_the_whole_state(client):
 
 
 def test_a_change_is_played_and_only_what_changed_is_told(hand, playing):
+    before, hand.state = hand.state, {}  # what is told may come before the answer does
     assert hand.ask("change", edits={"latent.psi": 0.25})["is"] == "done"
     assert playing.performance.patch.latent.psi == 0.25
-    before, hand.state = hand.state, {}
-    hand.until(lambda h: "patch" in h.state)
-    assert hand.state["patch"]["latent"]["psi"] == 0.25
+    hand.until(lambda h: h.state.get("patch", {}).get("latent", {}).get("psi") == 0.25)
     assert not {"kinds", "library", "model"} & hand.state.keys() and before
 
 
@@ -1043,6 +1043,45 @@ def test_a_change_reaches_for_nothing_outside_the_library(hand, playing, edits):
     answer = hand.ask("change", edits=edits)
     assert answer["is"] == "refused" and "library" in answer["problems"][0], answer
     assert playing.performance.patch is before
+
+
+def test_what_sources_can_show_is_what_lies_in_the_library(hand, client, playing, tmp_path, clip_path):
+    folder, outside = playing.library.folder, tmp_path / "outside"
+    shutil.copy(clip_path, folder / "videos" / "dance.mp4")
+    for album in (folder / "pictures" / "holiday", outside):
+        album.mkdir()
+        cv2.imwrite(str(album / "one.png"), np.full((8, 8, 3), 200, np.uint8))
+    (folder / "pictures" / "empty").mkdir()
+    (folder / "videos" / "notes.txt").write_text("no film")
+    (folder / "videos" / ".hidden.mp4").write_bytes(b"")
+    with suppress(OSError):  # some systems make no links
+        os.symlink(outside, folder / "pictures" / "away")
+        os.symlink("/etc/passwd", folder / "videos" / "passwd.mp4")
+    playing.note("library")
+    hand.until(
+        lambda h: h.state["library"]["videos"] == ["dance.mp4"] and h.state["library"]["pictures"] == ["holiday"]
+    )
+    shown = {
+        "sources.film": {"kind": "video", "path": "dance.mp4"},
+        "sources.walk": {"kind": "pictures", "path": "holiday"},
+    }
+    assert hand.ask("change", edits=shown)["is"] == "done"
+    for name in ("film", "walk"):
+        assert playing.performance.view(name).newer(0, 60)[0] is not None
+    for name in ("away", "passwd.mp4"):
+        for kind in ("pictures", "video"):
+            answer = hand.ask("change", edits={"sources.evil": {"kind": kind, "path": name}})
+            assert answer["is"] == "refused" or playing.performance.view("evil").newer(0, 0.5)[0] is None
+
+
+def test_a_take_that_is_in_use_stays(hand, client, playing):
+    name = hand.ask("record", on=True)["result"]["take"]
+    playing.performance.frames.newer(playing.performance.frames.count + 3, 60)
+    assert "in use" in client.delete(f"/api/takes/{name}").json()["problems"][0]
+    hand.ask("record", on=False)
+    assert client.delete(f"/api/takes/{name}").status_code == 204
+    assert client.get("/api/takes").json() == []
+    hand.until(lambda h: h.state["library"]["takes"] == [])
 
 
 def test_a_patch_from_a_stranger_is_data(client, playing):

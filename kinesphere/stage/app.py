@@ -277,8 +277,7 @@ def _add_patches(stage: FastAPI, session: Session) -> None:
     @stage.delete("/api/patches/{name}", status_code=204, tags=["patches"])
     def forget_patch(name: str) -> None:
         """Delete a patch of the library."""
-        shelf.forget("patches", name)
-        session.note("library")
+        session.forget_file("patches", name)
 
 
 def _keep_patch(session: Session, name: str, data: bytes) -> None:
@@ -312,8 +311,7 @@ def _add_models(stage: FastAPI, session: Session, largest: int) -> None:
     @stage.delete("/api/models/{name}", status_code=204, tags=["models"])
     def forget_model(name: str) -> None:
         """Delete a model of the library."""
-        session.library.forget("models", name)
-        session.note("library")
+        session.forget_file("models", name)
 
 
 def _add_takes(stage: FastAPI, session: Session) -> None:
@@ -331,8 +329,7 @@ def _add_takes(stage: FastAPI, session: Session) -> None:
     @stage.delete("/api/takes/{name}", status_code=204, tags=["takes"])
     def forget_take(name: str) -> None:
         """Delete a take."""
-        session.library.forget("takes", name)
-        session.note("library")
+        session.forget_file("takes", name)
 
 
 def _add_state(stage: FastAPI, session: Session, door: Door, hands: control.Hands) -> None:

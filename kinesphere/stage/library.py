@@ -1,4 +1,4 @@
-"""The player's shelf: the folders of patches, models, takes, snapshots and videos, and nothing outside them."""
+"""The player's shelf: the folders of patches, models, takes, snapshots, videos and pictures, and nothing outside them."""
 
 from __future__ import annotations
 
@@ -17,9 +17,13 @@ import platformdirs
 from kinesphere import checkpoints, patch
 from kinesphere.checkpoints import BUILTIN, Checkpoint
 from kinesphere.patch import STATIONS, Patch
+from kinesphere.sources import Pictures
+from kinesphere.sources.pictures import SUFFIXES
 from kinesphere.types import KinesphereError
 
-FOLDERS = ("patches", "models", "takes", "snapshots", "videos")
+FOLDERS = ("patches", "models", "takes", "snapshots", "videos", "pictures")
+SHOWN = ("videos", "pictures")  # what a source may be pointed at by its plain name
+FILMS = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".gif")
 ENDINGS = {"patches": (".toml",), "takes": (".mcap",), "models": (".safetensors", ".pkl", ".pt", ".pth", ".zip")}
 PLAIN = re.compile(r"[^\W_][\w .,()+-]{0,79}")  # letters of any language; no separator, nothing hidden, nothing else
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # names that Windows keeps for itself
@@ -88,7 +92,9 @@ class Library:
     # models
 
     def models(self) -> list[dict[str, Any]]:
-        return [{"name": name} for name in [*sorted(BUILTIN), *self.names("models"), *sorted(self.typed_models)]]
+        """Every model that can be played by its name; `own`: a file of the library, which can be deleted."""
+        own = self.names("models")
+        return [{"name": name, "own": name in own} for name in [*sorted(BUILTIN), *own, *sorted(self.typed_models)]]
 
     def load(self, name: str) -> Checkpoint:
         """A model by its name in the library, a built-in name, or what the player has typed. Raises KinesphereError for others."""
@@ -182,6 +188,18 @@ class Library:
             raise KinesphereError(f"{name!r} is a patch that comes with Kinesphere: it stays")
         self.existing(shelf, name, ENDINGS[shelf][0] if len(ENDINGS[shelf]) == 1 else "").unlink()
 
+    # what sources show
+
+    def shows(self, kind: str) -> list[str]:
+        """What a source of this kind can be pointed at, by plain name: videos, and folders of pictures. Others: nothing."""
+        found = []
+        for shelf in SHOWN:
+            for entry in os.scandir(self.folder / shelf):
+                fits = _is_film(entry) if kind == "video" else kind == "pictures" and _is_album(entry)
+                if fits and PLAIN.fullmatch(entry.name) and self._shelved(entry.name) is not None:
+                    found.append(entry.name)
+        return sorted(set(found), key=str.lower)
+
     # what a patch reaches for
 
     def trust(self, played: Patch) -> None:
@@ -211,14 +229,15 @@ class Library:
                 value in self.trusted or (name in ("index", "weights") and HARMLESS.fullmatch(value))
             ):
                 problems.append(
-                    f"{place}: {value[:120]!r} is outside the library: put the file into {self.folder / 'videos'} and give its name"
+                    f"{place}: {value[:120]!r} is outside the library: put it into "
+                    f"{self.folder / ('pictures' if isinstance(station, Pictures) else 'videos')} and give its name"
                 )
         if problems:
             raise patch.BadPatch("what was asked for", problems)
         return asked
 
     def shelved(self, place: str, value: Any) -> Any:
-        """The value of an edit, with the plain name of a video as the path that it means."""
+        """The value of an edit, with the plain name of a video or a folder of pictures as the path that it means."""
         if isinstance(value, dict):
             return {key: self.shelved(f"{place}.{key}", inner) for key, inner in value.items()}
         if isinstance(value, str) and place.startswith(("sources.", "sinks.")) and place.endswith((".path", ".sound")):
@@ -231,13 +250,32 @@ class Library:
         return bool(PLAIN.fullmatch(name)) and name in self.names("models")
 
     def _shelved(self, value: str) -> Path | None:
-        """The file of the library that a value means: a plain name of a video, or a path that lies in its folder."""
-        folder = self.folder / "videos"
-        name = value.removeprefix(str(folder) + os.path.sep)
-        if not PLAIN.fullmatch(name):
-            return None
-        path = (folder / name).resolve()
-        return path if path.is_relative_to(folder) else None
+        """What of the library a value means: a plain name of a video or a folder of pictures, or a path to one of them.
+
+        What is not there yet would be a video.
+        """
+        found = None
+        for shelf in SHOWN:
+            folder = self.folder / shelf
+            name = value.removeprefix(str(folder) + os.path.sep)
+            if not PLAIN.fullmatch(name):
+                continue
+            path = (folder / name).resolve()
+            if path.is_relative_to(folder) and (found is None or path.exists() > found.exists()):
+                found = path
+        return found
+
+
+def _is_film(entry: os.DirEntry[str]) -> bool:
+    return entry.is_file() and os.path.splitext(entry.name)[1].lower() in FILMS
+
+
+def _is_album(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a folder with a picture in it."""
+    if not entry.is_dir():
+        return False
+    with os.scandir(entry.path) as inside:
+        return any(os.path.splitext(one.name)[1].lower() in SUFFIXES for one in inside)
 
 
 class TooLarge(KinesphereError):

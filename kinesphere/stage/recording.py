@@ -95,6 +95,12 @@ class Recording:
             return None
         return {"take": self.recorder.path.stem, "video": self.video, "seconds": int(self.recorder.seconds)}
 
+    @property
+    def in_use(self) -> set[str]:
+        """The takes that are being recorded or played again."""
+        recording = self.recorder.path.stem if self.recorder is not None else None
+        return {name for name in (recording, self.replaying) if name is not None}
+
     def takes(self) -> list[dict[str, Any]]:
         """Every take with its length, seconds."""
         return [{"name": name, "seconds": round(self._seconds(name), 2)} for name in self.library.names("takes")]

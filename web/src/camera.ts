@@ -1,11 +1,10 @@
 /** This browser's camera, sent to a source of the stage: thirty pictures a second at most, one under way, the newest. */
 
-import { patience, socketAddress } from "./link.ts";
 import { pictureUp } from "./protocol.ts";
+import { Uplink, refusal, secureProblem } from "./uplink.ts";
 
 const PACE_MS = 1000 / 30;
 const LARGEST = 640; // pixels of the longer side; features look at less
-const LOST_MS = 2000; // a picture that nobody acknowledged for so long is not waited for
 
 export interface Device {
   id: string;
@@ -20,19 +19,14 @@ export interface Lock {
 
 const MODES = { exposure: "exposureMode", focus: "focusMode", "white balance": "whiteBalanceMode" } as const;
 
-/** Whether a page may ask for the camera here; where not, why. */
-export function cameraProblem(): string {
-  if (navigator.mediaDevices as MediaDevices | undefined) return "";
-  return "A browser shows its camera to secure pages only: open this page as https, or on the machine that plays.";
-}
-
-/** The cameras of this browser; their names are told only once one was allowed. */
-export async function devices(): Promise<Device[]> {
-  if (cameraProblem()) return [];
+/** The cameras or the microphones of this browser; their names are told only once one was allowed. */
+export async function devices(what: "camera" | "microphone" = "camera"): Promise<Device[]> {
+  if (secureProblem(what)) return [];
   const all = await navigator.mediaDevices.enumerateDevices();
+  const [kind, one] = what === "camera" ? ["videoinput", "Camera"] : ["audioinput", "Microphone"];
   return all
-    .filter((device) => device.kind === "videoinput")
-    .map((device, i) => ({ id: device.deviceId, label: device.label || `Camera ${i + 1}` }));
+    .filter((device) => device.kind === kind)
+    .map((device, i) => ({ id: device.deviceId, label: device.label || `${one} ${i + 1}` }));
 }
 
 /** Events: "change" (started, stopped, another rate or trouble). */
@@ -40,33 +34,34 @@ export class BrowserCamera extends EventTarget {
   trouble = "";
   on = false;
   device = "";
-  rate = 0; // pictures a second that arrive at the stage
   stream: MediaStream | null = null;
 
   #kept: string; // under which name the device is kept over a reload
-  #socket: WebSocket | null = null;
-  #again: ReturnType<typeof setTimeout> | undefined;
-  #attempt = 0;
+  #line: Uplink;
   #video = document.createElement("video");
   #canvas = new OffscreenCanvas(1, 1);
-  #sent = 0; // when the picture under way left, in ms; 0: none is
   #last = 0;
-  #times: number[] = [];
   #clock: ReturnType<typeof setTimeout> | undefined;
   #run = 0;
 
   constructor(readonly source: string) {
     super();
     this.#kept = `kinesphere.camera.${source}`;
+    this.#line = new Uplink(source, () => this.#changed());
     this.#video.muted = true;
     this.#video.playsInline = true;
+  }
+
+  /** Pictures a second that arrive at the stage. */
+  get rate(): number {
+    return this.#line.rate;
   }
 
   /** Ask for the camera and begin to send. `wish`: a device's id, or "user" / "environment" for a phone's sides. */
   async start(wish = ""): Promise<void> {
     this.stop();
     const run = ++this.#run;
-    this.trouble = cameraProblem();
+    this.trouble = secureProblem("camera");
     if (this.trouble) {
       this.#changed();
       return;
@@ -88,7 +83,7 @@ export class BrowserCamera extends EventTarget {
       }
       this.stream = stream;
     } catch (error) {
-      this.trouble = refusal(error as Error);
+      this.trouble = refusal(error as Error, "camera");
       this.#changed();
       return;
     }
@@ -104,7 +99,7 @@ export class BrowserCamera extends EventTarget {
     if (run !== this.#run) return;
     this.on = true;
     sessionStorage.setItem(this.#kept, this.device);
-    this.#connect();
+    this.#line.open();
     this.#next(run);
     this.#changed();
   }
@@ -119,15 +114,10 @@ export class BrowserCamera extends EventTarget {
     this.#run++;
     sessionStorage.removeItem(this.#kept);
     clearTimeout(this.#clock);
-    clearTimeout(this.#again);
     for (const track of this.stream?.getTracks() ?? []) track.stop();
     this.stream = null;
     this.#video.srcObject = null;
-    const socket = this.#socket;
-    this.#socket = null;
-    socket?.close();
-    this.#sent = 0;
-    this.rate = 0;
+    this.#line.close();
     if (this.on) {
       this.on = false;
       this.#changed();
@@ -157,34 +147,6 @@ export class BrowserCamera extends EventTarget {
     this.#changed();
   }
 
-  #connect(): void {
-    const socket = new WebSocket(socketAddress(`/ws/source/${encodeURIComponent(this.source)}`));
-    this.#socket = socket;
-    socket.onopen = () => {
-      this.#attempt = 0;
-      this.#sent = 0;
-    };
-    socket.onmessage = () => {
-      this.#sent = 0;
-      const time = performance.now();
-      this.#times.push(time);
-      while (this.#times.length > 40 || time - this.#times[0]! > 2000) this.#times.shift();
-      const span = time - this.#times[0]!;
-      const rate = span > 300 ? Math.round(((this.#times.length - 1) * 1000) / span) : 0;
-      if (rate !== this.rate) {
-        this.rate = rate;
-        this.#changed();
-      }
-    };
-    socket.onclose = () => {
-      if (this.#socket !== socket) return;
-      this.#socket = null;
-      this.rate = 0;
-      this.#changed();
-      if (this.on) this.#again = setTimeout(() => this.#connect(), patience(this.#attempt++));
-    };
-  }
-
   #next(run: number): void {
     if (run !== this.#run) return;
     const wait = Math.max(0, PACE_MS - (performance.now() - this.#last) - 1);
@@ -194,15 +156,14 @@ export class BrowserCamera extends EventTarget {
   }
 
   async #send(): Promise<void> {
-    const socket = this.#socket;
     const now = performance.now();
     const { videoWidth: w, videoHeight: h } = this.#video;
-    if (socket?.readyState !== WebSocket.OPEN || !w || (this.#sent && now - this.#sent < LOST_MS)) {
+    if (!this.#line.free || !w) {
       await new Promise((done) => setTimeout(done, 4));
       return;
     }
     this.#last = now;
-    this.#sent = now;
+    this.#line.hold();
     const scale = Math.min(1, LARGEST / Math.max(w, h));
     const [width, height] = [Math.round(w * scale), Math.round(h * scale)];
     if (this.#canvas.width !== width || this.#canvas.height !== height) {
@@ -211,27 +172,11 @@ export class BrowserCamera extends EventTarget {
     }
     this.#canvas.getContext("2d", { alpha: false })!.drawImage(this.#video, 0, 0, width, height);
     const picture = await this.#canvas.convertToBlob({ type: "image/jpeg", quality: 0.8 });
-    const message = pictureUp(now, await picture.arrayBuffer());
-    if (socket.readyState === WebSocket.OPEN) socket.send(message);
+    this.#line.send(pictureUp(now, await picture.arrayBuffer()));
   }
 
   #changed(): void {
     this.dispatchEvent(new CustomEvent("change"));
-  }
-}
-
-function refusal(error: Error): string {
-  switch (error.name) {
-    case "NotAllowedError":
-      return "The browser was told not to show the camera: allow it beside the address, then try again.";
-    case "NotFoundError":
-      return "No camera was found: plug one in, then try again.";
-    case "NotReadableError":
-      return "Another program holds the camera: close it, then try again.";
-    case "OverconstrainedError":
-      return "That camera is gone: choose another.";
-    default:
-      return `The camera does not start: ${error.message}`;
   }
 }
 

@@ -47,6 +47,24 @@ export interface LatentState {
   label: number;
 }
 
+/** A pose that was held, and the name of its look. */
+export interface ShownExample {
+  pose: number[];
+  look: string;
+  noise: number[];
+}
+
+/** A mapping by examples, as the patch holds it. */
+export interface ShownState {
+  features: string[];
+  circular: string[];
+  play: boolean;
+  safe: string;
+  smoothing: number;
+  examples: ShownExample[];
+  looks: Record<string, unknown>;
+}
+
 /** The whole patch as plain JSON, defaults filled in. */
 export interface PatchDocument {
   name: string;
@@ -57,6 +75,7 @@ export interface PatchDocument {
   latent: LatentState;
   picture: { noise_mode: string; fps: number; [field: string]: Plain };
   sinks: Record<string, Station>;
+  shown?: ShownState;
   [section: string]: unknown;
 }
 
@@ -136,14 +155,17 @@ export interface PerformanceState {
 
 export interface Library {
   patches: { name: string; about: string; builtin: boolean }[];
-  models: { name: string }[];
+  models: { name: string; own?: boolean }[]; // own: a file of the library
   takes: { name: string; seconds: number }[];
+  videos: string[];
+  pictures: string[]; // folders of them
 }
 
 /** A kind of source or feature that can be added, with what it can be given. */
 export interface Kind {
   kind: string;
   fields: Plain;
+  heard?: boolean; // a source that is heard, a feature that listens; left out: seen, looks
 }
 
 /** Everything that the stage keeps for its pages. What has not come yet is at its resting value. */
@@ -155,6 +177,7 @@ export interface State {
   history: { undo: number; redo: number };
   seeds: { history: number[]; favourites: number[] };
   looks: LooksState;
+  shown: { offered: string[]; pictures: Record<string, string | null> }; // numbers that can be a pose; looks that belong to one
   performance: PerformanceState;
   library: Library;
   kinds: { sources: Kind[]; features: Kind[]; [section: string]: Kind[] };
@@ -238,6 +261,17 @@ export function pictureUp(t: number, picture: ArrayBuffer): ArrayBuffer {
   return message.buffer;
 }
 
+/** A message for a source of sound: f64 time in the browser's milliseconds, f64 samples so far, f32 samples a second, then f32 samples. */
+export function soundUp(t: number, count: number, rate: number, samples: Float32Array): ArrayBuffer {
+  const message = new ArrayBuffer(20 + samples.byteLength);
+  const view = new DataView(message);
+  view.setFloat64(0, t, true);
+  view.setFloat64(8, count, true);
+  view.setFloat32(16, rate, true);
+  samples.forEach((sample, i) => view.setFloat32(20 + 4 * i, sample, true));
+  return message;
+}
+
 export function restingState(): State {
   return {
     patch: {
@@ -256,6 +290,7 @@ export function restingState(): State {
     history: { undo: 0, redo: 0 },
     seeds: { history: [], favourites: [] },
     looks: { snapshots: [], cues: [], cue: null, morph: null },
+    shown: { offered: [], pictures: {} },
     performance: {
       frozen: false,
       black: false,
@@ -265,7 +300,7 @@ export function restingState(): State {
       learning: null,
       calibrating: [],
     },
-    library: { patches: [], models: [], takes: [] },
+    library: { patches: [], models: [], takes: [], videos: [], pictures: [] },
     kinds: { sources: [], features: [] },
   };
 }

@@ -17,6 +17,8 @@ const SIGNS = {
   star: svg`<path d="m9 3 1.8 3.9 4.2.5-3.1 2.9.8 4.2L9 12.4l-3.7 2.1.8-4.2L3 7.4l4.2-.5z"/>`,
   starred: svg`<path fill="currentColor" d="m9 3 1.8 3.9 4.2.5-3.1 2.9.8 4.2L9 12.4l-3.7 2.1.8-4.2L3 7.4l4.2-.5z"/>`,
   camera: svg`<rect x="2.5" y="5" width="9" height="8" rx="1.5"/><path d="m11.5 8 4-2v6l-4-2z"/>`,
+  microphone: svg`<rect x="6.5" y="2" width="5" height="9" rx="2.5"/><path d="M4 9a5 5 0 0 0 10 0M9 14v2M6.5 16h5"/>`,
+  bin: svg`<path d="M3.5 5h11M7 5V3h4v2M5 5l.7 10h6.6L13 5M7.5 8v4.5M10.5 8v4.5"/>`,
   close: svg`<path d="m5 5 8 8M13 5l-8 8"/>`,
   more: svg`<path d="M4 6h10M4 9h10M4 12h10"/>`,
   large: svg`<path d="M7 3H3v4M11 3h4v4M7 15H3v-4M11 15h4v-4"/>`,

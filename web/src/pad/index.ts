@@ -2,18 +2,23 @@
 
 import { LitElement, css, html } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
-import { type BrowserCamera, cameraFor, cameraProblem } from "../camera.ts";
+import { type BrowserCamera, cameraFor } from "../camera.ts";
 import "../controls.ts";
+import { heard, seen } from "../kinds.ts";
 import { Follows, stage } from "../link.ts";
+import { type BrowserMicrophone, microphoneFor } from "../microphone.ts";
 import "../picture.ts";
 import "../player/panic.ts";
+import { free } from "../player/stations.ts";
 import { sign } from "../signs.ts";
 import { theme } from "../theme.ts";
+import { secureProblem } from "../uplink.ts";
 import "./field.ts";
 import type { Field, Way } from "./field.ts";
 import { Tilt } from "./tilt.ts";
 
-const NEW = "phone"; // the source that is made where none fits
+const NEW = "phone"; // the sources that are made where none fits
+const VOICE = "voice";
 const SAID_MS = 6000;
 
 @customElement("ks-pad")
@@ -24,8 +29,9 @@ export class Pad extends LitElement {
   @state() private side: "environment" | "user" = "user";
   @state() private as = ""; // the source that this phone's camera is
   @query("ks-field") private field!: Field;
-  #stage = new Follows(this, ["patch", "seeds", "looks", "performance", "connection"]);
+  #stage = new Follows(this, ["patch", "kinds", "seeds", "looks", "performance", "connection"]);
   #camera: BrowserCamera | null = null;
+  #microphone: BrowserMicrophone | null = null;
   #begun = false;
   #quiet: ReturnType<typeof setTimeout> | undefined;
   #tilt = new Tilt(
@@ -47,12 +53,12 @@ export class Pad extends LitElement {
       }
       .top {
         display: grid;
-        grid-template-columns: 96px minmax(0, 1fr);
+        grid-template-columns: 147px minmax(0, 1fr);
         gap: 10px;
       }
       .top ks-picture {
-        width: 96px;
-        height: 96px;
+        width: 147px;
+        height: 147px;
         border-radius: 12px;
       }
       .acts {
@@ -69,6 +75,7 @@ export class Pad extends LitElement {
         padding: 0 8px;
       }
       .ways {
+        grid-column: 1 / -1;
         display: flex;
         border: 1px solid var(--line);
         border-radius: var(--round);
@@ -87,7 +94,7 @@ export class Pad extends LitElement {
         position: fixed;
         left: 10px;
         right: 10px;
-        top: 114px;
+        top: 164px;
         z-index: 5;
         padding: 12px 16px;
         border-radius: 12px;
@@ -113,7 +120,10 @@ export class Pad extends LitElement {
           height: 46px;
         }
         .acts {
-          grid-template-columns: repeat(4, 1fr);
+          grid-template-columns: repeat(5, 1fr);
+        }
+        .ways {
+          grid-column: auto;
         }
       }
     `,
@@ -128,6 +138,7 @@ export class Pad extends LitElement {
     super.disconnectedCallback();
     stage().removeEventListener("refused", this.#refused);
     this.#camera?.stop();
+    this.#microphone?.stop();
     this.#tilt.stop();
   }
 
@@ -142,7 +153,7 @@ export class Pad extends LitElement {
   override render() {
     const { link } = this.#stage;
     const { patch } = link.state;
-    const names = Object.keys(patch.sources);
+    const names = seen(link.state);
     const camera = this.#camera;
     const on = !!camera?.on;
     const as = this.as || names.find((name) => patch.sources[name]!.kind === "page") || names[0] || NEW;
@@ -150,7 +161,7 @@ export class Pad extends LitElement {
       html`<button aria-pressed=${this.way === name} @click=${() => (this.way = name)}>${label}</button>`;
     return html`
       <div class="top">
-        <ks-picture label="What is played" most="192" fit="fill" credit="1"></ks-picture>
+        <ks-picture label="What is played" most="320" fit="fill" credit="1"></ks-picture>
         <div class="acts">
           <button class=${on ? "live" : ""} aria-pressed=${on} @click=${() => void this.#look(as)}>
             ${sign(on ? "stop" : "camera")} ${on ? `${camera?.rate ?? 0}/s` : "Camera"}
@@ -168,6 +179,14 @@ export class Pad extends LitElement {
                     </option>`,
                 )}
               </select>`}
+          <button
+            class=${this.#microphone?.on ? "live" : ""}
+            aria-pressed=${!!this.#microphone?.on}
+            title="This phone's microphone becomes a source"
+            @click=${() => void this.#hear()}
+          >
+            ${sign(this.#microphone?.on ? "stop" : "microphone")} Mic
+          </button>
           <button class=${this.#tilt.on ? "live" : ""} aria-pressed=${this.#tilt.on} @click=${() => void this.#lean()}>
             ${sign("tilt")} Tilt
           </button>
@@ -194,7 +213,7 @@ export class Pad extends LitElement {
       this.#camera.stop();
       return;
     }
-    const problem = cameraProblem();
+    const problem = secureProblem("camera");
     if (problem) {
       this.#say(problem);
       return;
@@ -209,6 +228,29 @@ export class Pad extends LitElement {
     await this.#camera.start(this.side);
   }
 
+  /** The microphone is the patch's first source of sound, or a new one. */
+  async #hear(): Promise<void> {
+    if (this.#microphone?.on) {
+      this.#microphone.stop();
+      return;
+    }
+    const problem = secureProblem("microphone");
+    if (problem) {
+      this.#say(problem);
+      return;
+    }
+    const { link } = this.#stage;
+    const { sources } = link.state.patch;
+    const as = Object.keys(sources).find((name) => heard(link.state, "sources", name)) ?? free(VOICE, Object.keys(sources));
+    if (sources[as]?.kind !== "page_sound") {
+      if (!(await link.ask("change", { edits: { [`sources.${as}`]: { kind: "page_sound" } } }))) return;
+    }
+    this.#microphone?.removeEventListener("change", this.#draw);
+    this.#microphone = microphoneFor(as);
+    this.#microphone.addEventListener("change", this.#draw);
+    await this.#microphone.start();
+  }
+
   async #turn(): Promise<void> {
     this.side = this.side === "user" ? "environment" : "user";
     await this.#camera?.start(this.side);
@@ -221,7 +263,8 @@ export class Pad extends LitElement {
   }
 
   #draw = () => {
-    if (this.#camera?.trouble) this.#say(this.#camera.trouble);
+    const trouble = this.#camera?.trouble || this.#microphone?.trouble;
+    if (trouble) this.#say(trouble);
     this.requestUpdate();
   };
 

@@ -2,6 +2,7 @@
 
 import { LitElement, css, html } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
+import { seen, sourceOf } from "../kinds.ts";
 import { Follows } from "../link.ts";
 import { film } from "../looks/film.ts";
 import "../picture.ts";
@@ -18,7 +19,7 @@ export class Front extends LitElement {
   /** The feature whose region is being drawn; "" while none is. */
   @property() region = "";
   @state() private shown = localStorage.getItem("kinesphere.input") !== "hidden";
-  #stage = new Follows(this, ["patch", "performance", "connection"]);
+  #stage = new Follows(this, ["patch", "kinds", "performance", "connection"]);
 
   static override styles = [
     theme,
@@ -142,8 +143,8 @@ export class Front extends LitElement {
 
   override render() {
     const { link } = this.#stage;
-    const { patch, performance } = link.state;
-    const names = Object.keys(patch.sources);
+    const { performance } = link.state;
+    const names = seen(link.state);
     const source = names.includes(this.source) ? this.source : (names[0] ?? "");
     const editing = this.region !== "";
     const clock = (seconds: number) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
@@ -208,9 +209,7 @@ export class Front extends LitElement {
   override updated(changed: Map<string, unknown>): void {
     // a region that is asked for by its feature brings that feature's source
     if (!changed.has("region") || this.region === "" || this.region === "*") return;
-    const { patch } = this.#stage.link.state;
-    const of = patch.features[this.region]?.source ?? Object.keys(patch.sources)[0];
-    if (typeof of === "string") this.source = of;
+    this.source = sourceOf(this.#stage.link.state, this.region);
   }
 
   /** For "that one, go back". */

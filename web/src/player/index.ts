@@ -7,6 +7,7 @@ import "../routes/index.ts";
 import { Follows, stage } from "../link.ts";
 import { sign } from "../signs.ts";
 import { theme } from "../theme.ts";
+import "./catch.ts";
 import "./front.ts";
 import type { Front } from "./front.ts";
 import "./help.ts";
@@ -368,6 +369,7 @@ export class Player extends LitElement {
         )}
       </div>
       <ks-help></ks-help>
+      ${plays ? html`<ks-catch></ks-catch>` : ""}
       ${plays ? html`<ks-tour .find=${(at: string) => this.#spot(at)}></ks-tour>` : ""}
     `;
   }

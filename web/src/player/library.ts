@@ -1,11 +1,13 @@
 /** The shelf: patches, models, takes, and the ways to other screens. */
 
-import { LitElement, css, html } from "lit";
-import { customElement, state } from "lit/decorators.js";
+import { LitElement, css, html, nothing } from "lit";
+import { customElement, property, state } from "lit/decorators.js";
 import "../controls.ts";
 import { Follows, address, stage } from "../link.ts";
 import { sign } from "../signs.ts";
 import { theme } from "../theme.ts";
+import "./bin.ts";
+import { arrived, bring } from "./bring.ts";
 import "./drop.ts";
 import type { Drop } from "./drop.ts";
 
@@ -121,6 +123,39 @@ const shelf = css`
   }
 `;
 
+/** A file of the player's own, chosen by hand. */
+@customElement("ks-file")
+export class FileButton extends LitElement {
+  @property() label = "";
+  @property() accept = "";
+  @state() private coming = ""; // the file that is being handed over
+  @state() private said = "";
+  @state() private bad = false;
+
+  static override styles = [theme, shelf];
+
+  override render() {
+    return html`<label class="button file"
+        >${sign("plus")} ${this.coming ? `Reading ${this.coming}…` : this.label}
+        <input class="unseen" type="file" accept=${this.accept || nothing} ?disabled=${!!this.coming} @change=${this.#bring}
+      /></label>
+      ${this.said ? html`<p class=${this.bad ? "bad" : "quiet"} role="status">${this.said}</p>` : ""}`;
+  }
+
+  async #bring(event: Event): Promise<void> {
+    const field = event.target as HTMLInputElement;
+    const file = field.files?.[0];
+    if (!file) return;
+    this.coming = file.name;
+    this.said = "";
+    const problem = await bring(file);
+    this.bad = problem !== "";
+    this.said = problem || arrived(file);
+    this.coming = "";
+    field.value = "";
+  }
+}
+
 @customElement("ks-patches")
 export class Patches extends LitElement {
   @state() private name = "";
@@ -136,13 +171,16 @@ export class Patches extends LitElement {
       <div class="list">
         ${library.patches.map(
           ({ name, about, builtin }) =>
-            html`<button
-              class="item"
-              aria-pressed=${name === patch.name}
-              @click=${(event: Event) => choose(event, { patch: name, fade: FADE_SECONDS })}
-            >
-              ${name} ${builtin ? "" : html`<span class="quiet">· yours</span>`}<small>${about}</small>
-            </button>`,
+            html`<div class="row">
+              <button
+                class="item"
+                aria-pressed=${name === patch.name}
+                @click=${(event: Event) => choose(event, { patch: name, fade: FADE_SECONDS })}
+              >
+                ${name} ${builtin ? "" : html`<span class="quiet">· yours</span>`}<small>${about}</small>
+              </button>
+              ${builtin ? "" : html`<ks-bin shelf="patches" .name=${name}></ks-bin>`}
+            </div>`,
         )}
       </div>
       <form
@@ -160,14 +198,13 @@ export class Patches extends LitElement {
         />
         <button type="submit" ?disabled=${!this.name.trim()}>Save</button>
       </form>
+      <ks-file label="Add a patch file" accept=".toml"></ks-file>
     </ks-drop>`;
   }
 }
 
 @customElement("ks-models")
 export class Models extends LitElement {
-  @state() private coming = ""; // the file that is being handed over
-  @state() private problem = "";
   #stage = new Follows(this, ["model", "library", "performance"]);
 
   static override styles = [theme, shelf];
@@ -181,47 +218,26 @@ export class Models extends LitElement {
       >
       <div class="list">
         ${library.models.map(
-          ({ name }) =>
-            html`<button
-              class="item"
-              aria-pressed=${name === model.name}
-              ?disabled=${!!performance.loading}
-              @click=${(event: Event) => choose(event, { model: name, fade: FADE_SECONDS })}
-            >
-              ${name}
-            </button>`,
+          ({ name, own }) =>
+            html`<div class="row">
+              <button
+                class="item"
+                aria-pressed=${name === model.name}
+                ?disabled=${!!performance.loading}
+                @click=${(event: Event) => choose(event, { model: name, fade: FADE_SECONDS })}
+              >
+                ${name}
+              </button>
+              ${own ? html`<ks-bin shelf="models" .name=${name}></ks-bin>` : ""}
+            </div>`,
         )}
       </div>
-      <label class="button file"
-        >${sign("plus")} ${this.coming ? `Reading ${this.coming}…` : "Add a model file"}
-        <input class="unseen" type="file" ?disabled=${!!this.coming} @change=${this.#bring}
-      /></label>
-      ${this.problem ? html`<p class="bad" role="status">${this.problem}</p>` : ""}
+      <ks-file label="Add a model file"></ks-file>
       <p class="quiet">
         Now: ${model.family || "–"}, ${model.resolution} × ${model.resolution} pixels, ${model.num_ws} rows. The old one plays until
         the new one is ready.
       </p>
     </ks-drop>`;
-  }
-
-  /** A file of the player's own goes to the library; the stage reads it as data and executes nothing in it. */
-  async #bring(event: Event): Promise<void> {
-    const field = event.target as HTMLInputElement;
-    const file = field.files?.[0];
-    if (!file) return;
-    this.coming = file.name;
-    this.problem = "";
-    try {
-      const answer = await fetch(address(`/api/models?name=${encodeURIComponent(file.name)}`), { method: "POST", body: file });
-      if (!answer.ok) {
-        const said = (await answer.json().catch(() => ({}))) as { problems?: string[] };
-        this.problem = said.problems?.join("\n") ?? `The stage refused it (${answer.status}).`;
-      }
-    } catch {
-      this.problem = "The stage is away; nothing was handed over.";
-    }
-    this.coming = "";
-    field.value = "";
   }
 }
 
@@ -289,15 +305,18 @@ export class RecorderButton extends LitElement {
           ${library.takes.length ? "" : html`<p class="quiet">None yet. A take is a recorded performance: it plays again, live.</p>`}
           ${library.takes.map(
             ({ name, seconds }) =>
-              html`<button
-                class="item"
-                aria-pressed=${performance.replaying === name}
-                @click=${() =>
-                  void (performance.replaying === name ? link.ask("replay_stop") : link.ask("replay", { take: name }))}
-              >
-                ${name} <span class="quiet number">· ${Math.round(seconds)} s</span>
-                <small>${performance.replaying === name ? "plays now; touch to stop" : "touch to play it again"}</small>
-              </button>`,
+              html`<div class="row">
+                <button
+                  class="item"
+                  aria-pressed=${performance.replaying === name}
+                  @click=${() =>
+                    void (performance.replaying === name ? link.ask("replay_stop") : link.ask("replay", { take: name }))}
+                >
+                  ${name} <span class="quiet number">· ${Math.round(seconds)} s</span>
+                  <small>${performance.replaying === name ? "plays now; touch to stop" : "touch to play it again"}</small>
+                </button>
+                <ks-bin shelf="takes" .name=${name}></ks-bin>
+              </div>`,
           )}
         </div>
       </ks-drop>

@@ -2,6 +2,7 @@
 
 import { LitElement, css, html } from "lit";
 import { customElement, property } from "lit/decorators.js";
+import { sourceOf } from "../kinds.ts";
 import { Follows } from "../link.ts";
 import { clamp, written } from "../ranges.ts";
 import { hue } from "../routes/trace.ts";
@@ -141,11 +142,10 @@ export class Regions extends LitElement {
 
   override render() {
     const { link } = this.#stage;
-    const { features, sources } = link.state.patch;
-    const first = Object.keys(sources)[0];
+    const { features } = link.state.patch;
     const mine = Object.keys(features)
       .map((name) => ({ name, region: link.value(`features.${name}.region`) as Region | undefined }))
-      .filter(({ name, region }) => Array.isArray(region) && (features[name]!.source ?? first) === this.source)
+      .filter(({ name, region }) => Array.isArray(region) && sourceOf(link.state, name) === this.source)
       .sort((a, b) => area(b.region!) - area(a.region!)); // the smaller lies above, so that every one can be taken
     const inHand = mine.some(({ name }) => name === this.chosen) ? this.chosen : mine.at(-1)?.name;
     // names that would lie on one another stand in a column

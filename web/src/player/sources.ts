@@ -1,13 +1,16 @@
-/** A source in hand: which device it is, this browser's camera, what of it is held still. */
+/** A source in hand: which device it is, this browser's camera or microphone, what of it is held still. */
 
 import { LitElement, css, html } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 import "../controls.ts";
-import { type BrowserCamera, type Device, cameraFor, cameraProblem, devices } from "../camera.ts";
+import { BrowserCamera, type Device, cameraFor, devices } from "../camera.ts";
+import { heard } from "../kinds.ts";
 import { Follows } from "../link.ts";
+import { type BrowserMicrophone, microphoneFor } from "../microphone.ts";
 import type { Control } from "../protocol.ts";
 import { sign } from "../signs.ts";
 import { theme } from "../theme.ts";
+import { secureProblem } from "../uplink.ts";
 import "./stations.ts";
 
 @customElement("ks-source")
@@ -16,8 +19,8 @@ export class SourceCard extends LitElement {
   @property({ attribute: false }) controls: Control[] = [];
   @state() private open = false; // its settings are shown
   @state() private devices: Device[] = [];
-  #stage = new Follows(this, ["patch", "meters"]);
-  #camera: BrowserCamera | null = null;
+  #stage = new Follows(this, ["patch", "kinds", "meters"]);
+  #sender: BrowserCamera | BrowserMicrophone | null = null;
 
   static override styles = [
     theme,
@@ -88,51 +91,81 @@ export class SourceCard extends LitElement {
       .settings {
         padding: 0 8px 8px 15px;
       }
+      .level {
+        flex: 1;
+        min-width: 6em;
+        height: 8px;
+        border-radius: 4px;
+        background: var(--ground);
+        overflow: hidden;
+      }
+      .level i {
+        display: block;
+        height: 100%;
+        background: var(--live);
+        transform-origin: left;
+      }
     `,
   ];
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
-    this.#camera?.removeEventListener("change", this.#draw);
-    this.#camera = null;
+    this.#leave();
+  }
+
+  private get listens(): boolean {
+    return heard(this.#stage.link.state, "sources", this.name);
   }
 
   override willUpdate(): void {
-    const camera = cameraFor(this.name);
-    if (camera !== this.#camera) {
-      this.#camera?.removeEventListener("change", this.#draw);
-      this.#camera = camera;
-      camera.addEventListener("change", this.#draw);
-      void this.#look();
-      const station = this.#stage.link.state.patch.sources[this.name];
-      if (station?.kind === "page") camera.resume();
-    }
+    const sender = this.listens ? microphoneFor(this.name) : cameraFor(this.name);
+    if (sender === this.#sender) return;
+    if (this.#sender?.source === this.name) this.#sender.stop(); // it has become a source of the other kind
+    this.#leave();
+    this.#sender = sender;
+    sender.addEventListener("change", this.#draw);
+    sender.addEventListener("level", this.#rise);
+    void this.#look();
+    if (this.#stage.link.state.patch.sources[this.name]?.kind === this.#kind) sender.resume();
+  }
+
+  /** The kind of source that this browser can be. */
+  get #kind(): string {
+    return this.listens ? "page_sound" : "page";
+  }
+
+  #leave(): void {
+    this.#sender?.removeEventListener("change", this.#draw);
+    this.#sender?.removeEventListener("level", this.#rise);
+    this.#sender = null;
   }
 
   override render() {
     const { link } = this.#stage;
     const station = link.state.patch.sources[this.name];
-    const camera = this.#camera;
-    if (!station || !camera) return html``;
+    const sender = this.#sender;
+    if (!station || !sender) return html``;
+    const what = this.listens ? "microphone" : "camera";
+    const problem = secureProblem(what);
     const meter = link.meters.stations[`sources.${this.name}`] ?? link.meters.stations[this.name];
-    const page = station.kind === "page";
-    const trouble = (camera.trouble || meter?.error) ?? "";
+    const trouble = (sender.trouble || meter?.error) ?? "";
     const state = trouble ? "bad" : (meter?.rate ?? 0) > 0 ? "good" : "";
-    const rate = page && camera.on ? camera.rate : (meter?.rate ?? 0);
+    const own = station.kind === this.#kind && sender.on;
+    const rate = this.listens ? 0 : own ? sender.rate : (meter?.rate ?? 0);
     return html`
       <div class="top">
         <span class="name"
           ><span class="dot ${state}"></span>${this.name}
           <span class="quiet"><span class="dash">·</span> ${said(station.kind)}${rate > 0 ? `, ${Math.round(rate)} a second` : ""}</span></span
         >
-        ${camera.on
-          ? html`<button class="live" @click=${() => camera.stop()}>${sign("stop")} Stop</button>`
+        ${sender.on
+          ? html`<button class="live" @click=${() => sender.stop()}>${sign("stop")} Stop</button>`
           : html`<button
-              ?disabled=${!!cameraProblem()}
-              title=${cameraProblem() || "This browser's camera becomes this source"}
+              ?disabled=${!!problem}
+              title=${problem || `This browser's ${what} becomes this source`}
               @click=${this.#start}
             >
-              ${sign("camera")} <span><span class="long">Use my</span> <span class="my">camera</span></span>
+              ${sign(what)} <span><span class="long">Use my</span> <span class="my">${what}</span></span>
             </button>`}
         ${this.name
           ? html`<button
@@ -147,25 +180,26 @@ export class SourceCard extends LitElement {
           : ""}
       </div>
       ${trouble ? html`<p class="trouble" role="status">${trouble}</p>` : ""}
-      ${camera.on
+      ${sender.on
         ? html`<div class="row">
             ${this.devices.length > 1
               ? html`<select
-                  aria-label="Which camera"
-                  @change=${(event: Event) => void camera.start((event.target as HTMLSelectElement).value)}
+                  aria-label="Which ${what}"
+                  @change=${(event: Event) => void sender.start((event.target as HTMLSelectElement).value)}
                 >
                   ${this.devices.map(
                     (device) =>
-                      html`<option value=${device.id} .selected=${device.id === camera.device}>${device.label}</option>`,
+                      html`<option value=${device.id} .selected=${device.id === sender.device}>${device.label}</option>`,
                   )}
                 </select>`
               : html`<span class="quiet">${this.devices[0]?.label ?? ""}</span>`}
-            ${camera.locks().map(
+            ${this.listens ? html`<div class="level" role="img" aria-label="How loud it is"><i></i></div>` : ""}
+            ${(sender instanceof BrowserCamera ? sender.locks() : []).map(
               (lock) =>
                 html`<button
                   aria-pressed=${lock.on}
                   title="Hold the camera's ${lock.name} as it is now"
-                  @click=${() => camera.lock(lock.name, !lock.on)}
+                  @click=${() => (sender as BrowserCamera).lock(lock.name, !lock.on)}
                 >
                   ${sign("lock")} ${lock.name}
                 </button>`,
@@ -186,22 +220,35 @@ export class SourceCard extends LitElement {
     void this.#look();
   };
 
+  /** The bar of the microphone; drawn by itself, because it moves all the time. */
+  #rise = (event: Event) => {
+    const bar = this.renderRoot.querySelector<HTMLElement>(".level i");
+    if (bar) bar.style.transform = `scaleX(${Math.sqrt((event as CustomEvent<number>).detail)})`;
+  };
+
   async #look(): Promise<void> {
-    const found = await devices();
+    const found = await devices(this.listens ? "microphone" : "camera");
     if (JSON.stringify(found) !== JSON.stringify(this.devices)) this.devices = found;
   }
 
   async #start(): Promise<void> {
     const { link } = this.#stage;
     const station = link.state.patch.sources[this.name];
-    if (station && station.kind !== "page") {
-      const done = await link.ask("change", { edits: { [`sources.${this.name}`]: { kind: "page" } } });
+    if (station && station.kind !== this.#kind) {
+      const done = await link.ask("change", { edits: { [`sources.${this.name}`]: { kind: this.#kind } } });
       if (!done) return;
     }
-    await this.#camera?.start();
+    await this.#sender?.start();
   }
 }
 
 function said(kind: string): string {
-  return { page: "a browser's camera", camera: "a camera of this machine", video: "a film", pictures: "pictures" }[kind] ?? kind;
+  const words: Record<string, string> = {
+    page: "a browser's camera",
+    page_sound: "a browser's microphone",
+    camera: "a camera of this machine",
+    video: "a film",
+    pictures: "pictures",
+  };
+  return words[kind] ?? kind;
 }

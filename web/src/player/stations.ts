@@ -9,6 +9,8 @@ import { theme } from "../theme.ts";
 const SAID: Record<string, string> = {
   camera: "a camera of this machine",
   page: "a browser's or a phone's camera",
+  page_sound: "a browser's or a phone's microphone",
+  sound: "sound: how loud it is, how low, how high, and its beats",
   activations: "activations: all that a network sees, for the latent",
   brightness: "brightness: how light it is there",
   motion: "motion: how much moves there",
@@ -21,6 +23,17 @@ export function free(kind: string, taken: string[]): string {
   return name;
 }
 
+/** Kinds that show a file: what of the library they can be given, and what they are called. */
+const SHELVES: Record<string, { shelf: "videos" | "pictures"; name: string; title: string; empty: string }> = {
+  video: { shelf: "videos", name: "film", title: "A film of the library", empty: "none: put films into the library's folder videos" },
+  pictures: {
+    shelf: "pictures",
+    name: "pictures",
+    title: "Pictures of the library",
+    empty: "none: put folders of pictures into the library's folder pictures",
+  },
+};
+
 /** Kinds that need nothing said before they can be. */
 function ready(kind: Kind): boolean {
   const fields = Array.isArray(kind.fields) ? (kind.fields as { needed?: boolean }[]) : [];
@@ -30,7 +43,7 @@ function ready(kind: Kind): boolean {
 @customElement("ks-add")
 export class Add extends LitElement {
   @property() section: "sources" | "features" = "features";
-  #stage = new Follows(this, ["kinds", "patch"]);
+  #stage = new Follows(this, ["kinds", "patch", "library"]);
 
   static override styles = [
     theme,
@@ -53,22 +66,34 @@ export class Add extends LitElement {
   ];
 
   override render() {
-    const kinds = (this.#stage.link.state.kinds[this.section] ?? []).filter(ready);
+    const { state } = this.#stage.link;
+    const all = state.kinds[this.section] ?? [];
+    const kinds = all.filter(ready);
     if (!kinds.length) return html``;
+    const shelves = this.section === "sources" ? all.filter(({ kind }) => kind in SHELVES) : [];
     const one = this.section === "sources" ? "a source" : "a feature";
     return html`<select aria-label="Add ${one}" @change=${this.#add}>
       <option value="" selected>+ Add ${one}</option>
       ${kinds.map(({ kind }) => html`<option value=${kind}>${SAID[kind] ?? kind}</option>`)}
+      ${shelves.map(({ kind }) => {
+        const { shelf, title, empty } = SHELVES[kind]!;
+        const files = state.library[shelf];
+        return html`<optgroup label=${title}>
+          ${files.map((file) => html`<option value="${kind}/${file}">${file}</option>`)}
+          ${files.length ? "" : html`<option disabled>${empty}</option>`}
+        </optgroup>`;
+      })}
     </select>`;
   }
 
   #add(event: Event): void {
     const menu = event.target as HTMLSelectElement;
-    const kind = menu.value;
+    const [kind, path] = menu.value.split("/") as [string, string | undefined];
     menu.value = "";
     const { link } = this.#stage;
-    const name = free(kind === "page" ? "phone" : kind, Object.keys(link.state.patch[this.section]));
-    void link.ask("change", { edits: { [`${this.section}.${name}`]: { kind } } });
+    const called = { page: "phone", page_sound: "voice" }[kind] ?? SHELVES[kind]?.name ?? kind;
+    const name = free(called, Object.keys(link.state.patch[this.section]));
+    void link.ask("change", { edits: { [`${this.section}.${name}`]: path === undefined ? { kind } : { kind, path } } });
   }
 }
 

@@ -1,0 +1,78 @@
+/** Files that are dropped anywhere on the page: it says where they go while they are held over it. */
+
+import { LitElement, css, html } from "lit";
+import { customElement, state } from "lit/decorators.js";
+import { theme } from "../theme.ts";
+import { arrived, bring } from "./bring.ts";
+
+@customElement("ks-catch")
+export class Catch extends LitElement {
+  @state() private over = false;
+
+  static override styles = [
+    theme,
+    css`
+      div {
+        position: fixed;
+        inset: 12px;
+        z-index: 90;
+        display: grid;
+        place-items: center;
+        border: 2px dashed var(--here);
+        border-radius: 18px;
+        background: #0a0b0de0;
+        font-size: 18px;
+        pointer-events: none;
+      }
+    `,
+  ];
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    addEventListener("dragover", this.#hold);
+    addEventListener("dragleave", this.#leave);
+    addEventListener("drop", this.#drop);
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    removeEventListener("dragover", this.#hold);
+    removeEventListener("dragleave", this.#leave);
+    removeEventListener("drop", this.#drop);
+  }
+
+  override render() {
+    return this.over ? html`<div role="status">Let go: a model or a patch goes into the library</div>` : html``;
+  }
+
+  #hold = (event: DragEvent) => {
+    if (!event.dataTransfer?.types.includes("Files")) return;
+    event.preventDefault();
+    event.dataTransfer.dropEffect = "copy";
+    this.over = true;
+  };
+
+  #leave = (event: DragEvent) => {
+    if (event.relatedTarget === null) this.over = false; // out of the window
+  };
+
+  #drop = (event: DragEvent) => {
+    const files = [...(event.dataTransfer?.files ?? [])];
+    if (!files.length) return;
+    event.preventDefault();
+    this.over = false;
+    void this.#take(files);
+  };
+
+  async #take(files: File[]): Promise<void> {
+    for (const file of files) {
+      this.#say(`Reading ${file.name}…`);
+      const problem = await bring(file);
+      this.#say(problem || arrived(file));
+    }
+  }
+
+  #say(detail: string): void {
+    this.dispatchEvent(new CustomEvent("say", { detail, bubbles: true, composed: true }));
+  }
+}
