@@ -4,6 +4,9 @@ import copy
 import inspect
 import itertools
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +19,7 @@ from kinesphere.models.discriminator import minibatch_stddev
 from kinesphere.models.stylegan3 import layer_bands, lowpass_filter
 from kinesphere.types import KinesphereError
 
+FIXTURES = Path(__file__).parent / "fixtures"
 families = pytest.mark.parametrize("family", FAMILIES)
 
 
@@ -327,3 +331,16 @@ def test_what_has_no_half_precision_says_so():
         set_precision(tiny_generator("stylegan2"), torch.float64)
     with pytest.raises(KinesphereError, match="not -1"):
         set_precision(tiny_generator("stylegan2"), torch.bfloat16, blocks=-1)
+
+
+def test_a_model_is_built_without_torchs_compiler():
+    """Its import takes seconds, and a load would wait for it."""
+    load = """
+import sys
+from kinesphere import checkpoints
+for name in ("sg3t_64", "sg3r_64", "sg2ada_cond64", "tf_sg1_128"):
+    checkpoints.load(f"{sys.argv[1]}/{name}.pkl")
+    assert "torch._dynamo" not in sys.modules, name
+"""
+    done = subprocess.run([sys.executable, "-c", load, FIXTURES], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr

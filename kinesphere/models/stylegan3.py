@@ -70,6 +70,16 @@ def lowpass_filter(taps: int, cutoff: float, half_width: float, rate: float, rad
     return torch.as_tensor(f / f.sum(), dtype=torch.float32)
 
 
+def plane_waves(channels: int, cutoff: float) -> Tensor:
+    """Frequencies drawn evenly from a disc, [C, 2] cycles per picture width."""
+    radius, angle = torch.rand(channels), torch.rand(channels)
+    # In a model without weights torch would import its compiler, for seconds, to know the shape of a cosine.
+    if radius.is_meta:
+        return torch.empty(channels, 2)
+    radius, angle = radius.sqrt() * cutoff, angle * (2 * math.pi)
+    return torch.stack([radius * angle.cos(), radius * angle.sin()], dim=1)
+
+
 class FourierInput(nn.Module):
     """Plane waves on a canvas, placed by the first row of `ws` and by `transform`, which the player may set.
 
@@ -84,13 +94,13 @@ class FourierInput(nn.Module):
     def __init__(self, w_dim: int, channels: int, band: Band) -> None:
         super().__init__()
         self.size, self.rate, self.bandwidth = band.size, band.rate, band.cutoff
-        radius, angle = torch.rand(channels).sqrt() * band.cutoff, torch.rand(channels) * (2 * math.pi)
+        freqs = plane_waves(channels, band.cutoff)
         self.weight = nn.Parameter(torch.randn(channels, channels))
         self.affine = Dense(w_dim, 4, init=0.0)
         self.affine.bias = nn.Parameter(torch.eye(4)[0])
         self.register_buffer("transform", torch.eye(3))
-        self.register_buffer("freqs", torch.stack([radius * angle.cos(), radius * angle.sin()], dim=1))
-        self.register_buffer("phases", torch.rand(channels) - 0.5)
+        self.register_buffer("freqs", freqs)
+        self.register_buffer("phases", torch.rand(channels).sub_(0.5))
 
     def forward(self, w: Tensor) -> Tensor:
         """[N, w_dim] -> [N, C, size, size]."""
