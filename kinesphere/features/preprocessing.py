@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -39,18 +40,23 @@ class Preprocessing:
     offset: float = 0.0
 
     def resized(self, pictures: Tensor, height: int, width: int) -> Tensor:
-        """[N, 3, h, w] in [0, 1] -> [N, 3, height, width] in [0, 1]."""
-        if pictures.shape[2:] == (height, width):
-            return pictures
+        """[N, 3, h, w] in [0, 1], or uint8 -> [N, 3, height, width] in [0, 1]."""
         if self.interpolation not in SMOOTH:
-            return F.interpolate(pictures, (height, width), mode=self.interpolation)
-        resized = F.interpolate(pictures, (height, width), mode=self.interpolation, antialias=True, align_corners=False)
-        return resized.clamp(0, 1)  # bicubic shoots over
+            return F.interpolate(as_float(pictures), (height, width), mode=self.interpolation)
+        if pictures.shape[2:] != (height, width):
+            mode = self.interpolation
+            pictures = F.interpolate(pictures, (height, width), mode=mode, antialias=True, align_corners=False)
+        return as_float(pictures).clamp(0, 1)  # bicubic shoots over
 
     def normalised(self, pictures: Tensor) -> Tensor:
         """[N, 3, h, w] in [0, 1] -> what the network is given."""
         mean, std = (pictures.new_tensor(channel)[:, None, None] for channel in (self.mean, self.std))
         return (pictures * self.scale + self.offset - mean) / std
+
+
+def as_float(pictures: Tensor) -> Tensor:
+    """Pictures in [0, 1], of such or of bytes."""
+    return pictures.float() / 255 if pictures.dtype == torch.uint8 else pictures
 
 
 STATED: Mapping[str, Preprocessing] = {

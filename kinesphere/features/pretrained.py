@@ -35,7 +35,7 @@ TASKS = {  # what is asked of a model, and the dictionary of transformers that h
 LARGEST_JSON = 16 * 2**20  # bytes; the names of 21,000 classes are 2 MB
 LARGEST_WEIGHTS = 16 * 2**30  # bytes
 LARGEST_NUMBER = 2**20  # in a configuration; the largest honest one is the size of a vocabulary
-LARGEST_SIDE = 8192  # pixels that a configuration may name
+LARGEST_OF = {"image_size": 8192, "layers": 4096, "depths": 4096}  # by how the number's name ends
 DEEPEST = 16  # tables within tables
 ELSEWHERE = ("use_timm_backbone", "use_pretrained_backbone")  # switches that send transformers looking for more
 IGNORED = (  # what would make transformers choose code by a name in the file, and what only says how it was saved
@@ -98,11 +98,11 @@ class Pretrained:
         return rows, columns
 
     def __call__(self, pictures: Tensor, size: int, **more: Any) -> Any:
-        """What it answers to pictures [N, 3, h, w] in [0, 1]; `more` are arguments of its forward."""
+        """What it answers to pictures [N, 3, h, w], uint8 or in [0, 1]; `more` are arguments of its forward."""
         return self.model(self.shown(pictures, size), **self.arguments, **more)
 
     def shown(self, pictures: Tensor, size: int) -> Tensor:
-        """What it is given of pictures [N, 3, h, w] in [0, 1]."""
+        """What it is given of pictures [N, 3, h, w], uint8 or in [0, 1]."""
         resized = self.preprocessing.resized(pictures, *self.shape(*pictures.shape[2:], size))
         return self.preprocessing.normalised(resized.to(self.device))
 
@@ -295,7 +295,7 @@ def _checked_value(key: str, value: Any, depth: int) -> Any:
     if isinstance(value, list):
         return [_checked_value(key, inner, depth + 1) for inner in value]
     if isinstance(value, int | float):
-        most = LARGEST_SIDE if key == "image_size" else LARGEST_NUMBER
+        most = next((most for end, most in LARGEST_OF.items() if key.endswith(end)), LARGEST_NUMBER)
         if not math.isfinite(value) or abs(value) > most:
             raise KinesphereError(f"its config.json has {key} {value}: more than {most} is more than any network needs")
     return value
