@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
-from kinesphere.features.activations import POOLS, TO_Z
+from kinesphere.features.activations import POOLS, TO_Z, WITHIN
 from kinesphere.features.keypoints.continuity import LOST
 from kinesphere.features.keypoints.hand import MODELS, WHICH
 from kinesphere.features.keypoints.tracker import TRACKERS
@@ -128,6 +128,11 @@ WORDS: Mapping[str, Words] = {
     "body.person": Words("Person", "Who is followed: 0 came first, 1 next.", 0, 7, 1),
     "body.points": Words("Points", "Points of the body whose distance from its middle is told too."),
     "face.faces": Words("Faces", "How many to look for; it keeps to the one that came first.", 1, 4, 1),
+    "activations.within": Words("Region of", "Whether the region is part of the frame, or of the box round whoever is in it."),
+    "silhouette.memory": Words(
+        "Memory", "How long somebody may stand still before they become part of the background.", 2, 600, 1, "s", "log"
+    ),
+    "cut.fade": Words("Fade", "How long a cut is felt.", 0.05, 5, 0.05, "s", "log"),
     # latent
     "latent.seed": Words("Seed", "The picture where nothing moves: each number is another one.", 0, 2**32 - 1, 1),
     "latent.mix": Words("Between seeds", "Several seeds at once, each with its weight; none is the seed alone."),
@@ -191,6 +196,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "activations.network": tuple(NETWORKS),
     "activations.pool": tuple(POOLS),
     "activations.to_z": TO_Z,
+    "activations.within": WITHIN,
     "tracker": tuple(TRACKERS),
     "lost": LOST,
     "hand.which": WHICH,

@@ -18,13 +18,15 @@ import torch
 from torch import Tensor
 
 from kinesphere.features.networks import NETWORKS
-from kinesphere.features.region import WHOLE, checked_region, look
+from kinesphere.features.region import WHOLE, checked_region, crop, look
+from kinesphere.features.silhouette import Subject
 from kinesphere.features.smoothing import follow
 from kinesphere.features.whitening import Whitening
 from kinesphere.types import KinesphereError, Signal, check_all
 
 POOLS = {"mean": 1, "2x2": 2, "3x3": 3, "4x4": 4}  # cells along each side of the region
 TO_Z = ("calibrate", "standardise")
+WITHIN = ("frame", "silhouette")
 
 
 @dataclass
@@ -49,6 +51,7 @@ class Activations:
     weights: str | None = None  # vgg16: a path, "download" or "random:SEED"; of others: a folder, a name or "random:SEED"
     layers: dict[str, float] | list[str] | str | None = None  # None: what suits the network
     region: tuple[float, float, float, float] = WHOLE  # left, top, right, bottom, as fractions of the frame as seen
+    within: str = "frame"  # "silhouette": of the box round who is there, with the rest painted over
     size: int | None = None  # pixels of the region's longer side, aspect kept; None: what suits the network
     pool: str = "3x3"  # "mean" loses where things are; "2x2", "3x3", "4x4"
     to_z: str = "calibrate"
@@ -77,6 +80,8 @@ class Activations:
             raise KinesphereError(f"no pool {self.pool!r}: choose {', '.join(POOLS)}")
         if self.to_z not in TO_Z:
             raise KinesphereError(f"no way to_z {self.to_z!r}: choose {', '.join(TO_Z)}")
+        if self.within not in WITHIN:
+            raise KinesphereError(f"no place within {self.within!r}: choose {', '.join(WITHIN)}")
 
     def _check_numbers(self) -> None:
         if not 0 <= self.warmup < math.inf:
@@ -98,13 +103,14 @@ class Activations:
         channels = len(self._features(np.zeros((self._size, self._size, 3), np.uint8)))
         self._projection = torch.from_numpy(orthogonal(self._z_dim, channels, self.seed))
         self._whitening = Whitening(self.warmup, self.memory)
+        self._subject = Subject()
         self._t: float | None = None
         self._smooth = self._before = self._rest
 
     def __call__(self, signal: Signal) -> np.ndarray:
         """z [z_dim] float32 of unit RMS for a picture [H, W, 3] uint8 RGB."""
         dt = 0.0 if self._t is None else max(signal.t - self._t, 0.0)
-        x = self._features(signal.value)
+        x = self._features(signal.value if self.within == "frame" else crop(*self._subject(signal)))
         z = self._calibrated(x, dt) if self.to_z == "calibrate" else self._standardised(x)
         self._smooth = z if self._t is None else follow(self._smooth, self._before, z, dt, self.smoothing)
         self._t, self._before = signal.t, z

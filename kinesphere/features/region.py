@@ -8,7 +8,9 @@ import numpy as np
 
 from kinesphere.types import KinesphereError
 
-WHOLE = (0.0, 0.0, 1.0, 1.0)  # left, top, right, bottom, as fractions of the frame as seen
+Region = tuple[float, float, float, float]  # left, top, right, bottom, as fractions of the frame as seen
+
+WHOLE: Region = (0.0, 0.0, 1.0, 1.0)
 
 
 def checked_region(region: Sequence[float]) -> tuple[float, float, float, float]:
@@ -22,6 +24,13 @@ def checked_region(region: Sequence[float]) -> tuple[float, float, float, float]
     if not (left < right and top < bottom):
         raise KinesphereError(f"{wrong}[0, 0, 0.5, 1]: left must be less than right, and top less than bottom")
     return left, top, right, bottom
+
+
+def part_of(region: Region, part: Region) -> Region:
+    """A part of a region, given as fractions of that region, as fractions of the frame."""
+    left, top, right, bottom = region
+    width, height = right - left, bottom - top
+    return left + width * part[0], top + height * part[1], left + width * part[2], top + height * part[3]
 
 
 def crop(picture: np.ndarray, region: Sequence[float]) -> np.ndarray:
@@ -48,3 +57,16 @@ def look(picture: np.ndarray, region: Sequence[float], size: int, smallest: int 
     if to == (width, height):
         return np.ascontiguousarray(part)
     return cv2.resize(part, to, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+
+
+def places(frame: Sequence[int], region: Sequence[float], size: Sequence[int]) -> np.ndarray:
+    """Where the pixels of a region lie that is seen `size` (h, w) pixels large: [h, w] complex, x + i y.
+
+    From the middle of the whole frame (H, W, ...), in units of half its height, x to the right and y up: the same in every
+    region, and a circle stays a circle.
+    """
+    (height, width), (h, w) = frame[:2], size
+    left, top, right, bottom = region
+    x = (2 * (left + (right - left) * (np.arange(w) + 0.5) / w) - 1) * width / height
+    y = 1 - 2 * (top + (bottom - top) * (np.arange(h) + 0.5) / h)
+    return x + 1j * y[:, None]
