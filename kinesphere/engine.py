@@ -20,7 +20,7 @@ from kinesphere.lanes import NOWHERE, OUT_OF_MEMORY, Drawn, Healths, InTurn, Lan
 from kinesphere.looks.showing import OWN, Guide
 from kinesphere.models import Generator, noise_from
 from kinesphere.ops import to_pixels
-from kinesphere.patch import BadPatch, Bend, Patch, routes_of, rows_of
+from kinesphere.patch import BadPatch, Bend, Patch, routes_of, rows_of, shown_looks
 from kinesphere.routes import Follower, Number, Route, shape
 from kinesphere.sinks.sound import has_sound
 from kinesphere.sources import Camera, Video
@@ -122,7 +122,9 @@ class Engine:
         `opened`: features that have met this model already.
         """
         now = self.now
-        fitted = self._meet(patch, [*now.patch.features.values(), *opened], list(now.patch.bends.values()))
+        looks = [now.patch, *(now.guide.parts.values() if now.guide else ())]
+        bending = [bend for part in looks for bend in part.bends.values()]
+        fitted = self._meet(patch, [*now.patch.features.values(), *opened], bending)
         classes = {label: now.classes.get(label, c) for label, c in fitted.classes.items()}
         return replace(fitted, c=classes[patch.latent.label], classes=classes, lanes=now.lanes)
 
@@ -157,9 +159,9 @@ class Engine:
                 classes.setdefault(part.latent.label, self.G.label(part.latent.label))  # [1, c_dim]
             except KinesphereError as error:
                 problems.append(f"{place}latent.label: {error}")
-        for name, bend in patch.bends.items():
-            if not any(bend is other for other in bending) and (words := _lacking(self.G, name, bend)):
-                problems.append(f"bends.{name}: {words}")
+            for name, bend in part.bends.items():
+                if not any(bend is other for other in bending) and (words := _lacking(self.G, name, bend)):
+                    problems.append(f"{place}bends.{name}: {words}")
         opened = []
         for name, feature in patch.features.items():
             if not any(feature is other for other in running):
@@ -343,9 +345,19 @@ class Engine:
 
 def bendable(patch: Patch, G: Generator) -> tuple[Patch, dict[str, str]]:
     """The patch with those of its bends that a model can do; and by place, why it cannot do the others, in words."""
-    found = {name: _lacking(G, name, bend) for name, bend in patch.bends.items()}
-    left = {f"bends.{name}": words for name, words in found.items() if words}
-    return (replace(patch, bends={n: b for n, b in patch.bends.items() if not found[n]}) if left else patch), left
+    bends, left = _bendable(patch.bends, G, "bends.")
+    looks = dict(patch.shown.looks)
+    for look, part in shown_looks(patch).items():
+        kept, lacking = _bendable(part.bends, G, f"shown.looks.{look}.bends.")
+        looks[look] = {**looks[look], "bends": {name: looks[look]["bends"][name] for name in kept}} if lacking else looks[look]
+        left |= lacking
+    return (replace(patch, bends=bends, shown=replace(patch.shown, looks=looks)) if left else patch), left
+
+
+def _bendable(bends: Mapping[str, Bend], G: Generator, place: str) -> tuple[dict[str, Bend], dict[str, str]]:
+    words = {name: _lacking(G, name, bend) for name, bend in bends.items()}
+    kept = {name: bend for name, bend in bends.items() if not words[name]}
+    return kept, {f"{place}{name}": why for name, why in words.items() if why}
 
 
 def _lacking(G: Generator, name: str, bend: Bend) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import math
+import re
 import tomllib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass, make_dataclass
@@ -95,6 +96,7 @@ class Bend:
     """Something that is done inside the model: a function of BENDS, with its parameters as fields."""
 
     function: ClassVar[Callable[..., Any]]
+    angles: ClassVar[frozenset[str]]  # those of its numbers that its docstring gives in radians
 
     def arguments(self, place: str, numbers: Mapping[str, float]) -> dict[str, Any]:
         """What its function is called with; `numbers` gives what the routes of this bend, which stands at `place`, say now."""
@@ -113,7 +115,8 @@ def _bend(function: Callable[..., Any]) -> type[Bend]:
         if p.kind is p.KEYWORD_ONLY
     ]
     name = "".join(word.capitalize() for word in function.__name__.split("_"))
-    namespace = {"__doc__": function.__doc__, "__module__": __name__, "function": staticmethod(function)}
+    angles = frozenset(re.findall(r"^ +(\w+): radians", function.__doc__ or "", re.MULTILINE))
+    namespace = {"__doc__": function.__doc__, "__module__": __name__, "function": staticmethod(function), "angles": angles}
     return make_dataclass(name, made, bases=(Bend,), namespace=namespace)
 
 
@@ -160,7 +163,7 @@ class Patch:
     sinks: dict[str, Sink] = field(default_factory=dict)
 
     def source_of(self, feature: str) -> str:
-        """The name of the source that a feature is drawn from: its own choice, or the patch's first that is seen or heard as it needs."""
+        """The source that a feature is drawn from, by name: its own choice, or the first that is seen or heard as it needs."""
         of = self.features[feature]
         fitting = [name for name, source in self.sources.items() if heard(source) == heard(of)]
         return of.source or next(iter([*fitting, *self.sources]))
@@ -266,7 +269,7 @@ def rows_of(G: Generator, name: str) -> slice:
     return rows
 
 
-LOOKS = ("latent", "picture")
+LOOKS = ("latent", "bends", "picture")
 """The tables of a patch that are a look; of the picture only its noise."""
 
 STATIONS: dict[str, Mapping[str, type]] = {"sources": SOURCES, "features": FEATURES, "bends": _Bends(), "sinks": SINKS}
@@ -518,18 +521,18 @@ def load(name: str | Path) -> Patch:
 # --- changing ---------------------------------------------------------------------------------------------------------
 
 
-def changed(patch: Patch, edits: Mapping[str, Any]) -> Patch:
+def changed(patch: Patch, edits: Mapping[str, Any], where: str = "this change") -> Patch:
     """A new patch with other values at some places; the old one stays as it is.
 
     edits: from place to plain JSON value, applied in their order. A place is the way through the patch's tables, with dots:
-    "latent.psi", "latent.psi.release", "latent.rows.coarse", "features.scene.smoothing", "sources.eye", "model". A route is a
+    "latent.psi", "latent.psi.release", "latent.rows.coarse", "bends.turn.rotate", "features.scene.smoothing", "model". A route is a
     table, a row's drive a table or a feature's name, a station a table with its `kind`. None takes away what stands there: a
     station or a drive is gone, a field is at its default again.
 
     Stations whose table stays the same stay the same objects. Raises BadPatch with everything that is wrong.
     """
     if not isinstance(edits, Mapping):
-        raise BadPatch("this change", [f"it is {_shown(edits)}, not a table from places to values"])
+        raise BadPatch(where, [f"it is {_shown(edits)}, not a table from places to values"])
     whole: dict[str, Any] = {f.name: getattr(patch, f.name) for f in fields(patch)}
     whole |= {section: dict(whole[section]) for section in STATIONS}
     problems: list[str] = []
@@ -538,7 +541,7 @@ def changed(patch: Patch, edits: Mapping[str, Any]) -> Patch:
             _put(whole, place, value)
         except KinesphereError as error:
             problems.append(str(error))
-    return _patch(whole, "this change", problems, patch)
+    return _patch(whole, where, problems, patch)
 
 
 def _put(whole: dict[str, Any], place: Any, value: Any) -> None:

@@ -80,7 +80,7 @@ def test_a_look_is_what_is_played_and_nothing_else():
     kept = look(p)
     assert set(kept) == {
         *("latent.seed", "latent.mix", "latent.drift", "latent.rows", "latent.psi", "latent.cutoff", "latent.label"),
-        "picture.noise_mode",
+        *("bends", "picture.noise_mode"),
     }
     assert patch.changed(INSTRUMENT, kept).latent == p.latent
 

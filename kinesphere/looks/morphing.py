@@ -1,12 +1,13 @@
 """Looks and the ways between them: each thing that is played goes from one to the other in the geometry that it has.
 
-A look is the playable part of a patch as edits, `{place: plain value}`: all of "latent.*" (the rows as one table) and
-"picture.noise_mode". Between looks, weighted:
+A look is the playable part of a patch as edits, `{place: plain value}`: all of "latent.*" (the rows as one table), "bends" (as one
+table) and "picture.noise_mode". Between looks, weighted:
 
     seeds           the weights of `latent.mix`, where `latent.blend` turns on the sphere
     numbers         straight; a number against a route counts as a route that stands there, so that nothing jumps
     routes          of one feature: ranges straight, times and frequencies by their ratio, a circular range the shortest way
     rows            amounts straight; a row that a look leaves to the seed has the amount 0 there
+    bends           numbers as above, angles the shorter way round; a bend that a look does not have does nothing there
     all the rest    the heaviest look's: names, switches, other features, and `drift`, because a loop whose period slides would
                     race through all its turns
 """
@@ -15,13 +16,17 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
+
+import numpy as np
 
 from kinesphere.latent import ease
 from kinesphere.models import BANDS
-from kinesphere.patch import Patch, document, from_document
-from kinesphere.types import KinesphereError
+from kinesphere.patch import STATIONS, Patch, changed, document
+from kinesphere.sources import Camera
+from kinesphere.types import KinesphereError, Signal
 
 Look: TypeAlias = dict[str, Any]
 Weights: TypeAlias = Sequence[float]
@@ -30,13 +35,28 @@ FEWEST = 1e-4  # a seed with less of the whole than this is not seen
 MOST_SEEDS = 16  # in a mix that morphs make; the lightest go
 LONGEST = 3600.0  # seconds of a morph
 FARTHEST = 1e6  # where a pad ends
+STAYING = ("wander",)  # parameters of a bend that are times of its own: sliding, they would race through all its turns
 
 
 def look(patch: Patch) -> Look:
     """What of a patch is a look, as plain values."""
-    part = document(Patch(latent=patch.latent, picture=patch.picture))
+    part = document(Patch(latent=patch.latent, bends=patch.bends, picture=patch.picture))
     places = {f"latent.{name}": value for name, value in part["latent"].items()}
-    return places | {"picture.noise_mode": part["picture"]["noise_mode"]}
+    return places | {"bends": part["bends"], "picture.noise_mode": part["picture"]["noise_mode"]}
+
+
+@dataclass
+class _Somewhere:
+    """In the place of a feature that a look names: which it is, only a patch can say."""
+
+    vector: bool
+    names: tuple[str, ...] = ()
+    source: str | None = None
+
+    def open(self, checkpoint: object) -> None: ...
+
+    def __call__(self, signal: Signal) -> np.ndarray:
+        raise KinesphereError("a feature that is only named sees nothing")
 
 
 def checked(asked: Any) -> Look:
@@ -51,30 +71,71 @@ def checked(asked: Any) -> Look:
         raise KinesphereError(f"a look has no place {str(unknown[0])[:80]!r}: it has {', '.join(look(Patch()))}")
     latent = {place.partition(".")[2]: value for place, value in asked.items() if place.startswith("latent.")}
     picture = {place.partition(".")[2]: value for place, value in asked.items() if place.startswith("picture.")}
-    rows = latent.get("rows")
+    rows, bends = latent.get("rows"), asked.get("bends", {})
     drives = list(rows.values()) if isinstance(rows, dict) else []
-    vectors = _features(drives) | {drive for drive in drives if isinstance(drive, str)}
-    numbers = _features([latent.get("psi"), *(drive.get("amount") for drive in drives if isinstance(drive, dict))])
-    features = {name: {"kind": "brightness"} for name in numbers} | {name: {"kind": "activations"} for name in vectors}
-    whole = {"sources": {"any": {"kind": "camera"}}, "features": features, "latent": latent, "picture": picture}
-    return look(from_document(whole, "this look"))
+    vectors = {drive["feature"] if isinstance(drive, dict) else drive for drive in drives if _names_one(drive)}
+    amounts = [drive.get("amount") for drive in drives if isinstance(drive, dict)]
+    numbers = {*_named([latent.get("psi"), amounts, bends])}
+    features = {name: _Somewhere(False, tuple(_inside(name, numbers))) for name in map(_station, numbers)}
+    whole = Patch(sources={"any": Camera()}, features=features | {name: _Somewhere(True) for name in vectors})
+    return look(changed(whole, {"latent": latent, "bends": bends, "picture": picture}, "this look"))
 
 
-def _features(tables: list[Any]) -> set[str]:
-    found = [table.get("feature") for table in tables if isinstance(table, dict)]
-    return {name for name in found if isinstance(name, str)}
+def _names_one(drive: Any) -> bool:
+    return isinstance(drive, str) or (isinstance(drive, dict) and isinstance(drive.get("feature"), str))
+
+
+def _named(value: Any) -> Iterator[str]:
+    """What the routes in some tables name."""
+    if isinstance(value, dict) and isinstance(value.get("feature"), str):
+        yield value["feature"]
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _named(inner)
+
+
+def _station(number: str) -> str:
+    return number.partition(".")[0]
+
+
+def _inside(station: str, numbers: Collection[str]) -> Iterator[str]:
+    """The names of the numbers of one feature; none where it is a number itself."""
+    return (number.partition(".")[2] for number in sorted(numbers) if number.startswith(f"{station}."))
 
 
 def fitted(asked: Look, patch: Patch) -> Look:
-    """A look without what names features that a patch does not have: those rows stay with the seed, those numbers as they are."""
-    vectors = {name for name, feature in patch.features.items() if feature.vector}
-    numbers = set(patch.features) - vectors
-    fits = {place: value for place, value in asked.items() if not _is_route(value) or value["feature"] in numbers}
+    """A look without what names features that a patch does not have: those rows stay with the seed, those numbers as they are.
+
+    In a bend, such a number is the one with which it does nothing.
+    """
+    vectors, numbers = {name for name, feature in patch.features.items() if feature.vector}, {*patch.numbers()}
+    known = {place: _without(value, numbers) for place, value in asked.items()}
+    fits = {place: value for place, value in known.items() if value is not None or asked[place] is None}
     rows = {name: drive for name, drive in asked.get("latent.rows", {}).items() if drive["feature"] in vectors}
     for name, drive in rows.items():
-        if _is_route(drive["amount"]) and drive["amount"]["feature"] not in numbers:
-            rows[name] = {**drive, "amount": 1.0}
-    return fits | ({"latent.rows": rows} if "latent.rows" in asked else {})
+        amount = _without(drive["amount"], numbers)
+        rows[name] = {**drive, "amount": 1.0 if amount is None else amount}
+    bends = {}
+    for name, bend in asked.get("bends", {}).items():
+        plain = _plain(bend["kind"])
+        left = {key: _without(value, numbers) for key, value in bend.items()}
+        bends[name] = {k: plain.get(k) if left[k] is None and v is not None else left[k] for k, v in bend.items()}
+    return fits | {place: own for place, own in (("latent.rows", rows), ("bends", bends)) if place in asked}
+
+
+def _without(value: Any, numbers: Collection[str]) -> Any:
+    """A value without the routes that name none of these numbers; None where nothing of it is left."""
+    if not _is_route(value):
+        return value
+    if value["feature"] not in numbers:
+        return None
+    other = _without(value.get("otherwise"), numbers)
+    return value if other is value.get("otherwise") else {**value, "otherwise": other}
+
+
+def _plain(kind: str) -> dict[str, Any]:
+    """A bend that does nothing, as a look has it."""
+    cls = STATIONS["bends"][kind]
+    return document(Patch(bends={"any": cls()}))["bends"]["any"]
 
 
 def between(looks: Sequence[Mapping[str, Any]], weights: Weights) -> Look:
@@ -185,6 +246,7 @@ _ROUTE: Mapping[str, Callable[[Sequence[float], Weights], float]] = {
     "beta": _SECONDS,
     "frequency": _HERTZ,
     "damping": _SECONDS,
+    "fade": _SECONDS,
 }
 
 
@@ -206,6 +268,8 @@ def _table(tables: Sequence[Mapping[str, Any]], shares: Weights) -> dict[str, An
         values: list[Any] = [table.get(name) for table in tables]
         if name in _ROUTE and all(_is_number(other) for other in values):
             found[name] = _ROUTE[name](values, shares)
+        elif name == "otherwise":
+            found[name] = _of_any(values, shares)
         elif isinstance(value, dict) and all(isinstance(other, dict) for other in values):
             found[name] = _table(values, shares)
     return found
@@ -268,9 +332,43 @@ def _ends(rows: str) -> tuple[int, int]:
     return int(first), int(last or first)
 
 
+# --- bends ----------------------------------------------------------------------------------------------------------------
+
+
+def _bends(values: Sequence[Mapping[str, Any]], shares: Weights) -> dict[str, Any]:
+    """What is done inside the model: bend by bend, where those of one name are of one kind."""
+    found = {}
+    for name in dict.fromkeys(name for bends in values for name in bends):
+        tables = [bends.get(name) for bends in values]
+        there = [(table, share) for table, share in zip(tables, shares, strict=True) if table is not None]
+        heaviest = _heaviest([table for table, _ in there], [share for _, share in there])
+        if len({table["kind"] for table, _ in there}) > 1:
+            heaviest = _heaviest(tables, shares)
+            found |= {} if heaviest is None else {name: dict(heaviest)}
+            continue
+        plain, angles = _plain(heaviest["kind"]), STATIONS["bends"][heaviest["kind"]].angles
+        found[name] = {
+            key: value
+            if key in STAYING
+            else _bent([(plain if table is None else table)[key] for table in tables], shares, value, key in angles)
+            for key, value in heaviest.items()
+        }
+    return found
+
+
+def _bent(values: Sequence[Any], shares: Weights, heaviest: Any, angle: bool) -> Any:
+    """One parameter; of what is no number, that of the heaviest look which has the bend."""
+    if not isinstance(heaviest, float) and not _is_route(heaviest):
+        return heaviest
+    if angle and all(_is_number(value) for value in values):
+        return _shortest(values, shares, 2 * math.pi)
+    return _of_any(values, shares)
+
+
 GEOMETRY: Mapping[str, Callable[[Sequence[Any], Weights], Any]] = {
     "latent.psi": _of_any,
     "latent.rows": _rows,
+    "bends": _bends,
     "latent.drift": _heaviest,
     "latent.cutoff": _heaviest,
     "latent.label": _heaviest,

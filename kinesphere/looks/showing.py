@@ -28,7 +28,7 @@ from numpy.typing import ArrayLike
 
 from kinesphere.lanes import Drawn
 from kinesphere.looks.morphing import FEWEST, Look, between, look
-from kinesphere.patch import Drive, Latent, Patch, shown_looks
+from kinesphere.patch import STATIONS, Drive, Latent, Patch, shown_looks
 from kinesphere.routes import Route
 from kinesphere.shown import Showing, noise
 
@@ -328,7 +328,7 @@ class Guide:
         """A look with the numbers that its routes give now."""
         found = dict(there)
         if routes:
-            found["latent.rows"] = copy.deepcopy(there["latent.rows"])
+            found |= {table: copy.deepcopy(there[table]) for table in ("latent.rows", "bends")}
             for place in routes:
                 _put(found, place, numbers[f"{before}{place}"])
         return found
@@ -370,7 +370,12 @@ def wearing(patch: Patch, there: Look) -> Patch:
     latent = {place.removeprefix("latent."): value for place, value in there.items() if place.startswith("latent.")}
     latent["rows"] = {name: Drive(**drive) for name, drive in latent["rows"].items()}
     picture = replace(patch.picture, noise_mode=there["picture.noise_mode"])
-    return replace(patch, latent=Latent(**latent), picture=picture)
+    bends = {name: STATIONS["bends"][bend["kind"]](**_without_kind(bend)) for name, bend in there["bends"].items()}
+    return replace(patch, latent=Latent(**latent), bends=bends, picture=picture)
+
+
+def _without_kind(table: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in table.items() if key != "kind"}
 
 
 def _put(found: Look, place: str, number: float) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ MOVED = 2.0  # times as much as at rest
 
 @dataclass(frozen=True)
 class Gesture:
-    """The feature that moved most, and the range in its own unit that it went through."""
+    """The number that moved most, and the range in its own unit that it went through; that of an angle may lie across its seam."""
 
     feature: str
     low: float
@@ -43,33 +43,60 @@ class Ear:
         return self.heard[-1][0] if self.heard else -math.inf
 
     def numbers(self, begin: float, end: float = math.inf) -> dict[str, np.ndarray]:
-        """The finite values [n] of each number feature from `begin` to before `end`, each value once."""
+        """The finite values [n] of each number from `begin` to before `end`, each value once, by what a route calls it."""
         found: dict[str, list[float]] = {}
         last: dict[str, Any] = {}
         for t, features in list(self.heard):
             for name, drawn in features.items() if begin <= t < end else ():
-                if drawn.value.ndim == 0 and last.get(name) is not drawn and math.isfinite(drawn.value):
-                    found.setdefault(name, []).append(float(drawn.value))
+                if last.get(name) is not drawn:
+                    for number, value in _each(name, drawn):
+                        found.setdefault(number, []).append(value)
                 last[name] = drawn
         return {name: np.array(values) for name, values in found.items()}
 
-    def gesture(self, begin: float) -> Gesture | None:
-        """What moved most since `begin`; None where nothing moved more than it does at rest."""
-        before = self.numbers(begin - BEFORE, begin)
-        during = self.numbers(begin)
+    def gesture(self, begin: float, angles: Collection[str] = ()) -> Gesture | None:
+        """What moved most since `begin`; None where nothing moved more than it does at rest.
+
+        Of `angles`, in radians, one goes on beyond a full turn: what went from 3.1 to -3.1 hardly moved.
+        """
+        before = _unwrapped(self.numbers(begin - BEFORE, begin), angles)
+        during = _unwrapped(self.numbers(begin), angles)
         scores = sorted(((moved(before.get(name), values), name) for name, values in during.items()), reverse=True)
         if not scores or scores[0][0] < MOVED:
             return None
         score, name = scores[0]
         low, high = np.quantile(during[name], [0.05, 0.95]).tolist()
-        return Gesture(name, low, high, len(scores) == 1 or score > CLEAR * scores[1][0]) if low < high else None
+        if name in angles and high - low > 2 * math.pi:
+            low, high = -math.pi, math.pi
+        # The numbers of one feature move together, as a hand's angle and its place do: they are not what makes it unclear.
+        others = [s for s, other in scores if other.partition(".")[0] != name.partition(".")[0]]
+        return Gesture(name, low, high, not others or score > CLEAR * others[0]) if low < high else None
 
-    def extremes(self, feature: str, begin: float) -> tuple[float, float] | None:
-        """The smallest and the largest that a feature was since `begin`; None where it stood still."""
-        values = self.numbers(begin).get(feature)
+    def extremes(self, feature: str, begin: float, angles: Collection[str] = ()) -> tuple[float, float] | None:
+        """The smallest and the largest that a number was since `begin`; None where it stood still."""
+        values = _unwrapped(self.numbers(begin), angles).get(feature)
         if values is None or values.min() == values.max():
             return None
         return float(values.min()), float(values.max())
+
+
+def _each(name: str, drawn: Any) -> Iterator[tuple[str, float]]:
+    """The finite numbers of a feature's value; none of a latent."""
+    if drawn.value.ndim:
+        whole = zip([f"{name}.{number}" for number in drawn.names], drawn.value, strict=False)
+    else:
+        whole = zip([name], [drawn.value], strict=True)
+    return ((number, float(value)) for number, value in whole if math.isfinite(value))
+
+
+def _unwrapped(found: dict[str, np.ndarray], angles: Collection[str]) -> dict[str, np.ndarray]:
+    """Angles go on where they would begin anew; the middle of each is within the turn -pi to pi."""
+    return found | {name: _whole_turn(np.unwrap(found[name])) for name in angles if name in found}
+
+
+def _whole_turn(values: np.ndarray) -> np.ndarray:
+    middle = (values.min() + values.max()) / 2
+    return values - 2 * math.pi * round(middle / (2 * math.pi))
 
 
 def moved(before: np.ndarray | None, during: np.ndarray) -> float:

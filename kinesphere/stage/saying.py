@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from kinesphere import patch
 from kinesphere.patch import STATIONS
-from kinesphere.types import KinesphereError
+from kinesphere.stage import showing
+from kinesphere.types import KinesphereError, heard
 
 if TYPE_CHECKING:
     from kinesphere.stage.session import Session
@@ -54,6 +55,8 @@ def library(session: Session) -> dict[str, Any]:
         "patches": session.library.patches(),
         "models": session.library.models(),
         "takes": session.recording.takes(),
+        "videos": session.library.shows("video"),
+        "pictures": session.library.shows("pictures"),
     }
 
 
@@ -93,7 +96,9 @@ def meters(session: Session) -> dict[str, Any]:
     }
 
 
-PARTS: Mapping[str, Callable[[Session], Any]] = {"looks": looks, "history": history, "seeds": seeds, "library": library}
+PARTS: Mapping[str, Callable[[Session], Any]] = {
+    "looks": looks, "history": history, "seeds": seeds, "library": library, "shown": showing.said,
+}  # fmt: skip
 """The parts that are said again only when something has happened to them."""
 
 
@@ -102,13 +107,19 @@ def _station(meter: Any) -> dict[str, Any]:
 
 
 def _shown(drawn: Any) -> Any:
-    """A feature's value for the meters: a number, up to LISTED numbers of a vector, None before the first."""
+    """A feature's value for the meters: a number, several by name, up to LISTED numbers of a vector; None: not known now."""
     if drawn is None:
         return None
     if drawn.value.ndim == 0:
-        return round(float(drawn.value), 5) if math.isfinite(drawn.value) else None
+        return _number(drawn.value)
+    if drawn.names:
+        return {name: _number(value) for name, value in zip(drawn.names, drawn.value, strict=True)}
     flat = drawn.value.ravel()
     return [round(float(x), 3) for x in flat[:: max(1, -(-len(flat) // LISTED))]]
+
+
+def _number(value: Any) -> float | None:
+    return round(float(value), 5) if math.isfinite(value) else None
 
 
 def model(name: str, G: Any) -> dict[str, Any]:
@@ -129,7 +140,7 @@ def kinds() -> dict[str, Any]:
     """What can be added to a patch, drawn from the registries."""
     return {
         section: [
-            {"kind": kind, "fields": [_field(part) for part in fields(cls) if part.init]}
+            {"kind": kind, "heard": heard(cls), "fields": [_field(part) for part in fields(cls) if part.init]}
             for kind, cls in registry.items()
         ]
         for section, registry in STATIONS.items()

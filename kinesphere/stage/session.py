@@ -12,9 +12,9 @@ from dataclasses import asdict
 from typing import Any
 
 from kinesphere import files, patch
-from kinesphere.controls import controls
+from kinesphere.controls import controls, felt
 from kinesphere.latent import EASINGS
-from kinesphere.looks import Cues, History, Morph, Ring, Snapshots, between, fitted, look, pad_weights
+from kinesphere.looks import Cues, History, Morph, Ring, Snapshots, between, fitted, pad_weights
 from kinesphere.patch import Patch
 from kinesphere.performance import Performance, Shown
 from kinesphere.routes import Route
@@ -24,6 +24,7 @@ from kinesphere.stage.learning import LONGEST, SHORTEST, Ear, Gesture
 from kinesphere.stage.library import Absent, Library
 from kinesphere.stage.pictures import Gallery, Picture
 from kinesphere.stage.recording import Recording
+from kinesphere.stage.showing import Teacher, seen
 from kinesphere.types import KinesphereError, Latest, Signal, heard
 
 TICK = 1 / 60  # seconds between two looks at what moves by itself
@@ -33,6 +34,7 @@ REMEMBERING = 0.5  # seconds between two looks of the ring
 SEEDS = 60  # that are remembered
 SIDES = 100_000  # of the dice
 SAFE_SECONDS = 0.6  # back to the safe look
+IN_HAND = 0.4  # seconds from what poses made of the picture to what the hand makes of it
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +50,7 @@ class Session:
         self.gallery = Gallery(self._mailbox, self._picture)
         self.ear = Ear()
         self.recording = Recording(performance, library)
+        self.teacher = Teacher(self)
         self.history = History()
         self.snapshots = Snapshots(library.folder / "snapshots")
         self.ring = Ring()
@@ -62,7 +65,7 @@ class Session:
         self.calibrating: dict[str, float] = {}
         self.troubles: dict[str, str] = {}
         self.noting = threading.Lock()
-        self.stale = {"looks", "history", "seeds", "library"}  # parts of the state that have to be told again
+        self.stale = {"looks", "history", "seeds", "library", "shown"}  # parts of the state that have to be told again
         # the patch, the model and its name, as pages know them
         self.told: tuple[Patch | None, Any, str] = (None, None, "")
         self.due = {"tell": 0.0, "meters": 0.0, "remember": 0.0}
@@ -108,13 +111,24 @@ class Session:
         with self.lock:
             before = self.performance.patch
             self.library.within(patch.changed(before, edits))
-            if any(place.startswith("latent") for place in edits):
+            if any(place.startswith(("latent", "bends")) for place in edits):
                 self.morph = None  # the hand is stronger than what moves by itself
+                if before.shown.plays and not any(place.startswith("shown") for place in edits):
+                    self.take_in_hand(edits)
+                    return
             after = self.performance.change(
                 {place: self.library.shelved(place, value) for place, value in edits.items()}
             )
             self._keep(before, after, edits)
             self._remember_seed(after.latent.seed)
+
+    def take_in_hand(self, edits: Mapping[str, Any]) -> None:
+        """With these edits, what poses made of the picture gives way to what the patch itself says, without a cut."""
+        with self.lock:
+            before, asked = self.performance.patch, {"shown.play": False, **edits}
+            self.performance.play(patch.changed(before, asked), IN_HAND if before.shown.plays else 0.0)
+            self._keep(before, self.performance.patch, asked)
+            self._remember_seed(self.performance.patch.latent.seed)
 
     def _keep(self, before: Patch, after: Patch, edits: Mapping[str, Any]) -> None:
         self.history.did(before, after, edits)
@@ -169,6 +183,14 @@ class Session:
             self.library.keep_patch(name, self.performance.patch)
             self.note("library")
 
+    def forget_file(self, shelf: str, name: str) -> None:
+        """Delete a patch, a model or a take of the library."""
+        with self.lock:
+            if shelf == "takes" and name in self.recording.in_use:
+                raise KinesphereError(f"the take {name} is in use: stop it first")
+            self.library.forget(shelf, name)
+            self.note("library")
+
     # --- panic ----------------------------------------------------------------------------------------------------------
 
     def freeze(self, on: bool) -> None:
@@ -203,7 +225,7 @@ class Session:
         """Keep how it looks now."""
         with self.lock:
             shown = self.performance.frames.latest()
-            kept = self.snapshots.add(look(self.performance.patch), name, shown.frame if shown is not None else None)
+            kept = self.snapshots.add(seen(self), name, shown.frame if shown is not None else None)
             self.note("looks")
             return {"id": kept}
 
@@ -231,14 +253,17 @@ class Session:
         if easing not in EASINGS:
             raise KinesphereError(f"no easing {easing!r}: there are {', '.join(EASINGS)}")
         before = self.performance.patch
-        way = Morph(look(before), fitted(dict(goal), before), seconds, easing)
-        self._keep(before, patch.changed(before, way.at(seconds)), {"": None})
+        way = Morph(seen(self), fitted(dict(goal), before), seconds, easing)
+        in_hand = {"shown.play": False} if before.shown.plays else {}
+        self._keep(before, patch.changed(before, in_hand | way.at(seconds)), {"": None})
         self.note("looks")
         if seconds > 0:
+            if in_hand:
+                self.performance.change(in_hand | way.at(0.0))
             self.morph = (way, time.monotonic(), name)
         else:
             self.morph = None
-            self._remember_seed(self.performance.change(way.at(0.0)).latent.seed)
+            self._remember_seed(self.performance.change(in_hand | way.at(0.0)).latent.seed)
 
     def rename(self, which: str, name: str) -> None:
         self.snapshots.rename(which, name)
@@ -264,6 +289,7 @@ class Session:
             weights = pad_weights([(x, y) for _, x, y in points], at)
             before = self.performance.patch
             edits = between([fitted(self.snapshots.look(which), before) for which, _, _ in points], weights)
+            edits |= {"shown.play": False} if before.shown.plays else {}
             self._keep(before, self.performance.change(edits), edits)
             self.padded = {"points": [{"id": which, "x": x, "y": y} for which, x, y in points], "at": list(at)}
             self.note("looks")
@@ -310,7 +336,7 @@ class Session:
         """From now on, show what is to move this place."""
         with self.lock:
             self._routable(place)
-            if not any(not feature.vector for feature in self.performance.patch.features.values()):
+            if not self.performance.patch.numbers():
                 raise KinesphereError(
                     "this patch has no feature that is a number: add one, such as motion or brightness"
                 )
@@ -323,7 +349,7 @@ class Session:
                 raise KinesphereError("nothing is being learnt")
             place, begin = self.learning
             self.learning = None
-            gesture = self.ear.gesture(begin)
+            gesture = self.ear.gesture(begin, self._angles())
             if gesture is None:
                 raise KinesphereError(
                     f"{self._label(place)} is as it was: nothing moved clearly more than it does at rest. Try a larger move"
@@ -348,7 +374,12 @@ class Session:
     def _bind(self, place: str, gesture: Gesture) -> None:
         low, high = self._routable(place)["routed"]
         span = {"low": low, "high": high, "in_low": gesture.low, "in_high": gesture.high}
-        self.change({place: {"feature": gesture.feature, **span}})
+        turn = felt(self.performance.patch)[gesture.feature].turn
+        self.change({place: {"feature": gesture.feature, **span} | ({"circular": turn} if turn else {})})
+
+    def _angles(self) -> list[str]:
+        """The numbers that go round."""
+        return [name for name, number in felt(self.performance.patch).items() if number.turn]
 
     def calibrate(self, place: str) -> None:
         """From now on, show the smallest and the largest."""
@@ -362,7 +393,7 @@ class Session:
             if begin is None:
                 raise KinesphereError(f"{self._label(place)} is not being calibrated")
             route = self._route(place)
-            extremes = self.ear.extremes(route.feature, begin)
+            extremes = self.ear.extremes(route.feature, begin, self._angles())
             if extremes is None:
                 raise KinesphereError(f"{self._label(place)} is as it was: {route.feature} did not move")
             low, high = extremes if route.in_low < route.in_high else extremes[::-1]
@@ -375,6 +406,15 @@ class Session:
             played = ", ".join(self._label(known) for known in routes) or "nothing"
             raise KinesphereError(f"no feature moves {self._label(place)}: what features move is {played}")
         return routes[place]
+
+    # --- a mapping by examples --------------------------------------------------------------------------------------------
+
+    def teach(self, step: Callable[[Teacher], Any]) -> Any:
+        """One step of showing which look belongs to which pose."""
+        with self.lock:
+            done = step(self.teacher)
+            self.note("shown")
+            return done
 
     # --- takes ----------------------------------------------------------------------------------------------------------
 
@@ -484,7 +524,7 @@ class Session:
             self.recording.stop()
             self.note("library")
         if self._is_due("remember", now, REMEMBERING):
-            self.ring.add(now, look(self.performance.patch))
+            self.ring.add(now, seen(self))
 
     def _is_due(self, what: str, now: float, every: float) -> bool:
         if now < self.due[what]:
@@ -512,7 +552,7 @@ class Session:
         passed = self.ear.now - begin
         if passed < SHORTEST:
             return
-        gesture = self.ear.gesture(begin)
+        gesture = self.ear.gesture(begin, self._angles())
         if passed < LONGEST and not (gesture and gesture.clear):
             return
         try:
@@ -542,8 +582,12 @@ class Session:
         self.board.put("patch", patch.document(played))
         self.board.put("routes", [{"place": place, **asdict(route)} for place, route in played.routes()])
         self.board.put("controls", [asdict(control) for control in controls(played, model.G_ema)])
+        self.board.put("felt", {name: number._asdict() for name, number in felt(played).items()})
         if self.told[1] is not model or self.told[2] != name:
             self.board.put("model", saying.model(name, model.G_ema))
+            for place, why in self.performance.left_out.items():
+                self._trouble(place, f"it was left out, as {name} cannot do it: {why}")
+        self.note("shown")
         self.told = (played, model, name)
 
     def meters(self) -> dict[str, Any]:
