@@ -207,7 +207,7 @@ def test_pages_are_told_what_can_be_shown_and_have_a_picture_of_each_look(sessio
     assert told["offered"] == ["light", "other"]
     assert told["pictures"]["Look 1"] == f"/api/snapshots/{session.snapshots.all()[0].id}.jpg"
     assert told["pictures"]["Start"] is None
-    assert session.meters()["numbers"]["shown.confidence"] == 1
+    until(lambda: session.meters()["numbers"].get("shown.confidence", 0) == 1)
 
 
 # --- a pose -----------------------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ import "./pace.ts";
 import "./pad.ts";
 import type { MorphPad } from "./pad.ts";
 import "./ring.ts";
+import "./showing.ts";
 import "./snapshot.ts";
 import type { Look } from "./snapshot.ts";
 
@@ -162,6 +163,13 @@ export class Looks extends LitElement {
       <section aria-labelledby="between">
         <header><h2 id="between">Between looks</h2></header>
         <ks-morph-pad></ks-morph-pad>
+      </section>
+      <section aria-labelledby="showing">
+        <header>
+          <h2 id="showing">Poses and their looks</h2>
+          <p>Show it, then move</p>
+        </header>
+        <ks-showing></ks-showing>
       </section>
       <section aria-labelledby="cues">
         <header>
