@@ -82,10 +82,11 @@ class AttributeHead(nn.Module):
     picture, so it has no reason to exaggerate. It is not kept with the model.
     """
 
-    def __init__(self, D: nn.Module, columns: int) -> None:
+    def __init__(self, D: nn.Module, names: Sequence[str]) -> None:
         super().__init__()
+        self.names = list(names)
         last: Any = D.get_submodule("b4.fc")
-        self.line = Dense(last.weight.shape[0], columns)
+        self.line = Dense(last.weight.shape[0], len(names))
         self.seen: Tensor | None = None
         last.register_forward_hook(self.look)
 

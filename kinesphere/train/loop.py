@@ -76,7 +76,7 @@ class Training:
         freeze_d(self.D, recipe.freeze_d)
         self.learning_D = [p for p in self.D.parameters() if p.requires_grad]
         self.attributes = read_attributes(data, recipe.attributes) if recipe.attributes else None
-        self.head = AttributeHead(self.D, len(recipe.attributes)).to(fabric.device) if self.attributes else None
+        self.head = AttributeHead(self.D, self.attributes.names).to(fabric.device) if self.attributes else None
         self.taught = [*self.learning_D, *(self.head.parameters() if self.head else ())]
         self.opt_G = adam(
             self.G.parameters(), recipe.lr_G, recipe.betas, recipe.path_length and recipe.path_length_every
@@ -175,7 +175,7 @@ class Training:
                 logits = self.D(self.shown(fakes, "G", part), c)
                 loss = losses.generator_loss(logits).mean()
                 distance = self.distance(part)
-                self.backward(loss if distance is None else loss + self.recipe.attributes_match * distance)
+                self.backward(loss if distance is None else loss + self.recipe.match_weight * distance)
                 self.count(loss_G=loss, logit_fake=logits.mean())
                 made.append((fakes.detach(), c))
                 styles.append(ws.detach()[:, 0])
@@ -226,13 +226,15 @@ class Training:
 
     def distance(self, part: Part) -> Tensor | None:
         """How far the attributes of the pictures that D saw last lie from those of real ones, as D reads both; None: not asked."""
-        if self.head is None or not self.recipe.attributes_match:
+        r = self.recipe
+        if self.head is None or not r.attributes_match or not r.match_weight:
             return None
-        told = self.head()
+        columns = [self.head.names.index(name) for name in r.attributes_match]
+        told = self.head()[:, columns]
         with torch.no_grad():
             img, c = self.reals(part)
             self.D(self.shown(img, "match", part), c)
-            true = self.head()
+            true = self.head()[:, columns]
         distance = energy_distance(told, true)
         self.count(attributes_distance=distance)
         return distance

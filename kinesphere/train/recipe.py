@@ -50,7 +50,10 @@ class Recipe:
     style_mixing: float = 0.9  # probability
     attributes: tuple[str, ...] = ()  # columns of the table beside the set that D learns to read, see `attributes.py`
     attributes_weight: float = 1.0
-    attributes_match: float = 0.0  # weight, in G's loss, of how differently they are distributed in its pictures
+    attributes_match: tuple[
+        str, ...
+    ] = ()  # those of them that G's pictures are to be distributed in as the real ones are
+    match_weight: float = 1.0
     reuse_fakes: bool = True  # D learns from the pictures that G has just learnt from
     blur: float = 0.0  # pixels at the start; StyleGAN3-R
     blur_kimg: float = 0.0
@@ -92,7 +95,12 @@ class Recipe:
             lambda: check("lr_G", self.lr_G > 0, "more than 0"),
             lambda: check("lr_D", self.lr_D > 0, "more than 0"),
             lambda: check("attributes_weight", self.attributes_weight >= 0, "0 or more"),
-            lambda: check("attributes_match", self.attributes_match >= 0, "0 or more"),
+            lambda: check("match_weight", self.match_weight >= 0, "0 or more"),
+            lambda: check(
+                "attributes_match",
+                {*self.attributes_match} <= {name.removeprefix("-") for name in self.attributes},
+                f"some of the attributes, without a minus: {', '.join(self.attributes) or 'there are none'}",
+            ),
             lambda: check("style_mixing", 0 <= self.style_mixing <= 1, "a probability from 0 to 1"),
             lambda: check("augment_p", 0 <= self.augment_p <= 1, "a probability from 0 to 1"),
             lambda: check("r1_every", self.r1_every >= 1, "1 or more steps"),
@@ -301,7 +309,7 @@ def read(name: str, text: str, kinds: dict[str, Any]) -> Any:
             case int() | None:
                 return int(text)
             case tuple():
-                kind = {"channels": int, "attributes": str}.get(name, float)
+                kind = {"channels": int, "betas": float}.get(name, str)
                 return tuple(kind(part) for part in text.split(",") if part)
             case str():
                 return text
