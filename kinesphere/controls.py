@@ -36,7 +36,9 @@ class Control:
     #   seeds (pairs of a seed and its weight), table (anything else: shown, set in the patch's text)
     label: str
     help: str  # one sentence
-    group: str  # "patch", "sources.eye", "features.scene", "latent", "latent.rows", "latent.rows.single", "bends.turn", "picture", "sinks.film"
+    group: str
+    # ^ "patch", "sources.eye", "features.scene", "latent", "latent.directions", "latent.rows", "latent.rows.single", "bends.turn",
+    #   "picture", "sinks.film"
     default: Any = None  # plain JSON; None: without one (it may be left out), or needed
     low: float | None = None  # ends of a slider, not limits: what cannot be is refused by the patch. None: no slider
     high: float | None = None
@@ -158,7 +160,7 @@ WORDS: Mapping[str, Words] = {
     "x": Words("Right", "How far to the right: 1 brings the middle to the border.", -1, 1, 0.01, "half widths", routed=(-0.5, 0.5)),
     "y": Words("Up", "How far up: 1 brings the middle to the border.", -1, 1, 0.01, "half widths", routed=(-0.5, 0.5)),
     "zoom": Words("Zoom", "How many times as large.", 0.25, 4, 0.01, "times", "log", (0.7, 1.6)),
-    "wander": Words("Wander", "How long until nothing is left of where it wandered; a change of it jumps.", 0.25, 60, 0.05, "s", "log"),
+    "wander": Words("Wander", "How long until nothing is left of where it was; a change of it jumps.", 0.25, 60, 0.05, "s", "log"),
     "edge": Words("At the border", "What comes in there: the other side, or the near one as in a mirror."),
     "const.amount": Words("Amount", "How far it wanders from what the model has learnt: 0 stays, 1 wanders freely.", 0, 1, 0.01),
     "const.among": Words("Among", "Copies wander among copies of itself, so features multiply; noise takes them apart."),
@@ -166,10 +168,10 @@ WORDS: Mapping[str, Words] = {
     "const.of": Words("Of parts", "How many parts the channels make; 1 bends them all.", 1, 16, 1),
     "anchor.amount": Words("Amount", "How much it stays put: 0 wanders with the latent, 1 stands still.", 0, 1, 0.01),
     "anchor.to": Words("Stands", "Mean is where the average picture stands, middle is upright in the middle."),
-    "warp.resolution": Words("Depth", "At which resolution: small ones melt the subject, large ones move the picture.", 4, 256, 4, "px"),
+    "warp.resolution": Words("Depth", "Small ones melt the subject, large ones move the picture as it is.", 4, 256, 4, "px"),
     "noise.strength": Words("Strength", "How loud the learnt grain is: 0 is none, 1 as it was learnt.", 0, 3, 0.01, "times"),
     "noise.boil": Words("Boil", "How much the grain moves by itself: 0 stands still.", 0, 1, 0.01),
-    "noise.add": Words("Add", "How much noise comes on top: at 1 hardly anything is left of the picture.", 0, 1, 0.01, routed=(0, 0.5)),
+    "noise.add": Words("Add", "How much noise comes on top: at 1 hardly a picture is left.", 0, 1, 0.01, routed=(0, 0.5)),
     "noise.at": Words("Where", "Which layers: all, coarse, middle, fine, or one by its name such as b16.conv1."),
     # picture
     "picture.noise_mode": Words(
@@ -210,6 +212,8 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
 }
 """The names that a text may be, found as WORDS are."""
 
+MOST_WAYS = 8  # through W that have a slider unasked
+
 BAND_WORDS = {
     "coarse": ("Coarse", "pose and shape"),
     "middle": ("Middle", "features and parts"),
@@ -225,7 +229,7 @@ def controls(patch: Patch, G: Generator) -> list[Control]:
         _control("patch", Patch, f, "patch", "patch") for f in fields(Patch) if f.name in ("model", "name", "about")
     ]
     found += _of_stations(patch, "sources") + _of_stations(patch, "features")
-    found += _of_latent(G) + list(_of_rows(patch, G)) + _of_stations(patch, "bends")
+    found += _of_latent(G) + list(_of_directions(patch, G)) + list(_of_rows(patch, G)) + _of_stations(patch, "bends")
     found += [_control("picture", Picture, f, "picture", "picture") for f in fields(Picture)]
     return found + _of_stations(patch, "sinks")
 
@@ -269,10 +273,22 @@ def _of_latent(G: Generator) -> list[Control]:
     highest = {"cutoff": G.num_ws, "label": G.c_dim - 1}
     found = []
     for f in fields(Latent):
-        if f.name == "rows" or (f.name == "label" and G.c_dim < 2):
+        if f.name in ("rows", "directions") or (f.name == "label" and G.c_dim < 2):
             continue
         found.append(_control("latent", Latent, f, "latent", "latent", highest=highest.get(f.name)))
     return found
+
+
+def _of_directions(patch: Patch, G: Generator) -> Iterator[Control]:
+    """The widest ways through W, and those further ones that the patch names."""
+    widest = [f"pc{k + 1}" for k in range(min(MOST_WAYS, G.w_dim))]
+    for name in [*widest, *(name for name in patch.latent.directions if name not in widest)]:
+        way = name.removeprefix("pc")
+        yield Control(
+            f"latent.directions.{name}", "number", f"Way {way}",
+            f"One of the ways in which the model's pictures differ most (principal component {way}); 0 is where they are.",
+            "latent.directions", 0.0, -3.0, 3.0, 0.01, "deviations", routable=True, routed=(-2.0, 2.0),
+        )  # fmt: skip
 
 
 def _of_rows(patch: Patch, G: Generator) -> Iterator[Control]:

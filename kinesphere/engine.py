@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -47,7 +48,9 @@ class Fitted:
     c: Tensor | None  # the class, [1, c_dim]
     lanes: Lanes = NOWHERE  # where features come from and frames go
     guide: Guide | None = None  # from poses to looks, where that was shown
-    classes: Mapping[int, Tensor | None] = field(default_factory=dict)  # by label: its own and those of the guide's looks
+    classes: Mapping[int, Tensor | None] = field(
+        default_factory=dict
+    )  # by label: its own and those of the guide's looks
 
     def routes(self) -> Iterator[tuple[str, Route]]:
         """Everything that has to be followed, with its place."""
@@ -159,6 +162,7 @@ class Engine:
                 classes.setdefault(part.latent.label, self.G.label(part.latent.label))  # [1, c_dim]
             except KinesphereError as error:
                 problems.append(f"{place}latent.label: {error}")
+            problems += [f"{place}latent.directions.{words}" for words in self._missing(part.latent.directions)]
             for name, bend in part.bends.items():
                 if not any(bend is other for other in bending) and (words := _lacking(self.G, name, bend)):
                     problems.append(f"{place}bends.{name}: {words}")
@@ -291,7 +295,33 @@ class Engine:
                 amount = _number(drive.amount, f"latent.rows.{name}.amount", numbers)
                 driven = self._map(drive.feature, features[drive.feature].value, now.c)
                 ws = latent.mix(ws, driven, now.rows[name], amount)
-        return latent.truncate(ws, self.G.w_avg, _number(here.psi, "latent.psi", numbers), here.cutoff)
+        ws = latent.truncate(ws, self.G.w_avg, _number(here.psi, "latent.psi", numbers), here.cutoff)
+        for name, amount in here.directions.items():
+            ws = ws + _number(amount, f"latent.directions.{name}", numbers) * self._axis(name)
+        return ws
+
+    def _axis(self, name: str) -> Tensor:
+        """One standard deviation along a direction, [w_dim]: a principal component of W (GANSpace: Härkönen et al. 2020)."""
+        return self.axes[int(name.removeprefix("pc")) - 1]
+
+    @cached_property
+    def axes(self) -> Tensor:
+        """The principal components of W, the widest first, each as long as its standard deviation, [w_dim, w_dim]."""
+        c = self.G.label(0)  # of a model with classes those of its first: the ways through the others are much the same
+
+        def mapping(z: Tensor) -> Tensor:
+            return self.G.mapping(z.to(self.device), None if c is None else c.expand(len(z), -1))
+
+        w = latent.sample_w(mapping, self.G.z_dim)
+        stats = latent.statistics(w)
+        return (stats.vectors * stats.sigmas).T
+
+    def _missing(self, directions: Mapping[str, Number]) -> Iterator[str]:
+        for name in directions:
+            if int(name.removeprefix("pc")) > self.G.w_dim:
+                yield f"{name}: this model has pc1 to pc{self.G.w_dim}"
+        if directions:
+            self.axes  # noqa: B018 - now, and not in the first step that needs it
 
     def _static(self, patch: Patch, t: float) -> np.ndarray:
         """The latent of the rows that nothing drives, z [1, z_dim]: a seed, a mix of some, or where their own drift has come to."""
@@ -349,7 +379,9 @@ def bendable(patch: Patch, G: Generator) -> tuple[Patch, dict[str, str]]:
     looks = dict(patch.shown.looks)
     for look, part in shown_looks(patch).items():
         kept, lacking = _bendable(part.bends, G, f"shown.looks.{look}.bends.")
-        looks[look] = {**looks[look], "bends": {name: looks[look]["bends"][name] for name in kept}} if lacking else looks[look]
+        looks[look] = (
+            {**looks[look], "bends": {name: looks[look]["bends"][name] for name in kept}} if lacking else looks[look]
+        )
         left |= lacking
     return (replace(patch, bends=bends, shown=replace(patch.shown, looks=looks)) if left else patch), left
 

@@ -64,10 +64,12 @@ class Latent:
     # ^ "coarse", "middle", "fine", "all", "placement", "3" or "0-3": what drives them, a Drive or just the feature's name
     psi: Number = 0.7  # truncation; 1 is none, 0 the mean picture, negative its opposite
     cutoff: int | None = None  # rows from here on are not truncated
+    directions: dict[str, Number] = field(default_factory=dict)
+    # ^ "pc1", "pc2", ...: how far along the widest ways that W extends in, standard deviations; on top of the truncated latent
     label: int = 0  # the class, of a model that has classes
 
     def __post_init__(self) -> None:
-        check_all(lambda: _check_seed("seed", self.seed), self._check_mix, self._check_numbers)
+        check_all(lambda: _check_seed("seed", self.seed), self._check_mix, self._check_numbers, self._check_directions)
 
     def _check_mix(self) -> None:
         if len(self.mix) > MOST_MIXED:
@@ -78,6 +80,13 @@ class Latent:
                 raise KinesphereError(f"mix: weight {weight} of seed {seed}: give 0 or more")
         if self.mix and not any(weight for _, weight in self.mix):
             raise KinesphereError("mix: every weight is 0: give one more than 0, or leave mix empty for the seed alone")
+
+    def _check_directions(self) -> None:
+        for name in self.directions:
+            if not re.fullmatch(r"pc[1-9][0-9]{0,4}", name):
+                raise KinesphereError(
+                    f"directions: no direction {name[:64]!r}: pc1 is the widest way through W, then pc2, pc3 ..."
+                )
 
     def _check_numbers(self) -> None:
         if not 0 <= self.drift < math.inf:
@@ -116,7 +125,12 @@ def _bend(function: Callable[..., Any]) -> type[Bend]:
     ]
     name = "".join(word.capitalize() for word in function.__name__.split("_"))
     angles = frozenset(re.findall(r"^ +(\w+): radians", function.__doc__ or "", re.MULTILINE))
-    namespace = {"__doc__": function.__doc__, "__module__": __name__, "function": staticmethod(function), "angles": angles}
+    namespace = {
+        "__doc__": function.__doc__,
+        "__module__": __name__,
+        "function": staticmethod(function),
+        "angles": angles,
+    }
     return make_dataclass(name, made, bases=(Bend,), namespace=namespace)
 
 
@@ -180,6 +194,8 @@ class Patch:
     def routes(self) -> Iterator[tuple[str, Route]]:
         """Every route with its place; one that another goes to when its feature is lost comes before it."""
         yield from routes_of("latent.psi", self.latent.psi)
+        for name, amount in self.latent.directions.items():
+            yield from routes_of(f"latent.directions.{name}", amount)
         for rows, drive in self.latent.rows.items():
             yield from routes_of(f"latent.rows.{rows}.amount", drive.amount)
         for name, bend in self.bends.items():
@@ -230,7 +246,11 @@ class Patch:
                 continue
             fitting = [other for other, station in self.sources.items() if heard(station) == heard(feature)]
             kind, what = ("page_sound", "is heard") if heard(feature) else ("camera", "is seen")
-            wanted = f"this patch has {_listed(fitting)}" if fitting else f'add one such as [sources.NAME] with kind = "{kind}"'
+            wanted = (
+                f"this patch has {_listed(fitting)}"
+                if fitting
+                else f'add one such as [sources.NAME] with kind = "{kind}"'
+            )
             does = "listens, and" if heard(feature) else "looks, and"
             yield (
                 f"features.{name}.source: it {does} {self.source_of(name)} is {'heard' if heard(source) else 'seen'}: "
@@ -370,7 +390,7 @@ def _owner(kind: type, loc: list[str]) -> type:
     if not loc or not (kind is Latent or issubclass(kind, Bend)):
         return kind
     inner = {"spring": Spring, "one_euro": OneEuro, "psi": Route, "amount": Route, "otherwise": Route}
-    return inner.get(loc[-1], Drive if kind is Latent else Route)
+    return inner.get(loc[-1], Drive if kind is Latent and loc[0] == "rows" else Route)
 
 
 def _stations(

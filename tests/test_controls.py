@@ -62,7 +62,7 @@ def test_every_field_of_the_patch_has_its_control(instrument, by_place):
     for f in fields(Picture):
         assert f"picture.{f.name}" in by_place
     for f in fields(Latent):
-        assert f"latent.{f.name}" in by_place or f.name in ("rows", "label")
+        assert f"latent.{f.name}" in by_place or f.name in ("rows", "directions", "label")
     assert {"model", "name", "about"} <= set(by_place)
 
 
@@ -74,7 +74,7 @@ def test_controls_come_in_the_order_of_the_flow(instrument, tiny):
     assert order == [
         "patch",
         *("sources.eye", "sources.film", "sources.wall", "features.scene", "features.light", "features.dance"),
-        *("latent", "latent.rows", "latent.rows.single", "picture", "sinks.film", "sinks.here"),
+        *("latent", "latent.directions", "latent.rows", "latent.rows.single", "picture", "sinks.film", "sinks.here"),
     ]
 
 
@@ -159,6 +159,7 @@ def test_what_a_control_names_can_be_set(instrument, by_place):
 def test_only_numbers_that_take_a_route_say_so(by_place):
     assert {place for place, control in by_place.items() if control.routable} == {
         "latent.psi",
+        *(f"latent.directions.pc{k}" for k in range(1, 9)),
         "latent.rows.coarse.amount",
         "latent.rows.1-2.amount",
     }
