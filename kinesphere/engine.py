@@ -296,8 +296,8 @@ class Engine:
                 driven = self._map(drive.feature, features[drive.feature].value, now.c)
                 ws = latent.mix(ws, driven, now.rows[name], amount)
         ws = latent.truncate(ws, self.G.w_avg, _number(here.psi, "latent.psi", numbers), here.cutoff)
-        for name, amount in here.directions.items():
-            ws = ws + _number(amount, f"latent.directions.{name}", numbers) * self._axis(name)
+        for name, far in here.directions.items():
+            ws = ws + _number(far, f"latent.directions.{name}", numbers) * self._axis(name)
         return ws
 
     def _axis(self, name: str) -> Tensor:
