@@ -44,6 +44,7 @@ export interface LatentState {
   rows: Record<string, Drive>;
   psi: number | RouteTable;
   cutoff: number | null;
+  directions: Record<string, number | RouteTable>;
   label: number;
 }
 
@@ -280,7 +281,7 @@ export function restingState(): State {
       model: "",
       sources: {},
       features: {},
-      latent: { seed: 0, mix: [], drift: 0, rows: {}, psi: 0.7, cutoff: null, label: 0 },
+      latent: { seed: 0, mix: [], drift: 0, rows: {}, psi: 0.7, cutoff: null, directions: {}, label: 0 },
       picture: { noise_mode: "const", fps: 30 },
       sinks: {},
     },

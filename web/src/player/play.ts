@@ -39,6 +39,8 @@ interface Section {
   parts: [string, Control[]][]; // and of each station or band in it
 }
 
+const WAYS = "directions"; // of the latent: the widest ways through the model
+
 /** Controls by section and, in it, by station: "features.light.smoothing" belongs to light; "latent.rows.fine" to its band. */
 export function sections(controls: Control[]): Section[] {
   const found = new Map<string, { loose: Control[]; parts: Map<string, Control[]> }>();
@@ -49,7 +51,7 @@ export function sections(controls: Control[]): Section[] {
     if (ELSEWHERE.has(control.place)) continue;
     if (!found.has(key)) found.set(key, { loose: [], parts: new Map() });
     const { loose, parts } = found.get(key)!;
-    const part = path[0] === "latent" ? (path[1] === "rows" ? path[2] : undefined) : path.length > 2 ? path[1] : undefined;
+    const part = path[0] === "latent" ? (path[1] === "rows" ? path[2] : path[1] === "directions" ? WAYS : undefined) : path.length > 2 ? path[1] : undefined;
     if (part === undefined) loose.push(control);
     else parts.set(part, [...(parts.get(part) ?? []), control]);
   }
@@ -246,11 +248,20 @@ export class Play extends LitElement {
       case "latent": {
         // the bands that every model has come first; single rows wait folded, unless something drives them
         const driven = (band: string) => patch.latent.rows[band] !== undefined;
-        const near = section.parts.filter(([band]) => band in BANDS || driven(band));
-        const far = section.parts.filter(([band]) => !(band in BANDS || driven(band)));
+        const bands = section.parts.filter(([band]) => band !== WAYS);
+        const near = bands.filter(([band]) => band in BANDS || driven(band));
+        const far = bands.filter(([band]) => !(band in BANDS || driven(band)));
+        const gone = Object.keys(patch.latent.directions).length > 0;
+        const ways = gone || this.open.has(WAYS) ? (parts.get(WAYS) ?? []) : [];
         return html`
           <div class="card"><ks-seedbox></ks-seedbox></div>
           ${section.loose.length ? html`<div class="card">${section.loose.map(control)}</div>` : ""}
+          ${ways.length ? html`<div class="card"><h3>Ways through the model</h3>${ways.map(control)}</div>` : ""}
+          ${!gone && parts.has(WAYS)
+            ? html`<button class="bare more" aria-expanded=${this.open.has(WAYS)} @click=${() => this.#fold(WAYS)}>
+                ${sign("more")} ${this.open.has(WAYS) ? "Without the ways" : "Ways through the model"}
+              </button>`
+            : ""}
           ${near.map(([band, held]) => this.#band(band, held))}
           ${far.length
             ? html`<button class="bare more" aria-expanded=${this.open.has("rows")} @click=${() => this.#fold("rows")}>

@@ -375,6 +375,7 @@ const SINGLE = "latent.rows.single";
 /** What the groups of controls are called here. */
 const GROUPS: Record<string, string> = {
   latent: "The picture as a whole",
+  "latent.directions": "Ways through the model",
   "latent.rows": "Bands of the picture",
   [SINGLE]: "Single layers",
   picture: "How it is drawn",
