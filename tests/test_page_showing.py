@@ -87,13 +87,13 @@ def test_poses_get_looks_and_then_the_body_finds_them(visit, playing):
     teach(page, playing, (0.2, 3), (0.8, 4))
     poses = showing.get_by_role("list", name="Poses that were shown").get_by_role("listitem")
     expect(poses).to_have_count(3)  # and the safe look
-    expect(poses.nth(1).get_by_role("img", name="Look 2, 100 percent")).to_be_visible()
+    expect(poses.nth(1).get_by_role("img", name="Pose 2, 100 percent")).to_be_visible()
     expect(showing.get_by_role("meter")).to_have_attribute("aria-valuenow", "100")
 
     play.click()
     expect(showing.get_by_role("button", name="Poses play: stop")).to_be_visible()
     seen = []
-    for light, name in ((0.2, "Look 1"), (0.8, "Look 2")):
+    for light, name in ((0.2, "Pose 1"), (0.8, "Pose 2")):
         playing.performance.patch.sources["eye"].light = light
         expect(showing.get_by_role("img", name=f"{name}, 100 percent")).to_be_visible()
         until(page, lambda name=name: playing.performance.numbers[f"shown.weights.{name}"] > 0.9999)
@@ -119,7 +119,7 @@ def test_a_pose_far_from_all_is_said_to_be_unsure_and_the_hand_takes_over(visit,
     showing.get_by_role("button", name="Let poses play").click()
     playing.performance.patch.sources["eye"].light = 1.0
     expect(showing.get_by_role("meter")).to_have_attribute("aria-valuetext", "Lost: the safe look")
-    expect(showing.get_by_role("img", name="Start, 100 percent")).to_be_visible()
+    expect(showing.get_by_role("img", name="At rest, 100 percent")).to_be_visible()
     page.locator("ks-look").first.get_by_role("button").first.click()  # a kept look, by hand
     expect(showing.get_by_role("button", name="Let poses play")).to_be_visible()
 

@@ -103,16 +103,16 @@ def taught(session, *pairs):
 
 def test_a_few_poses_with_their_looks_are_a_mapping_that_the_body_plays(session):
     taught(session, (0.2, 3), (0.8, 4))
-    assert [example.look for example in shown(session).examples] == ["Look 1", "Look 2"]
+    assert [example.look for example in shown(session).examples] == ["Pose 1", "Pose 2"]
     assert [round(example.pose[0], 2) for example in shown(session).examples] == [0.2, 0.8]
     assert not shown(session).play
     done(session, "show_play", on=True)
-    for light, name, seed in ((0.2, "Look 1", 3), (0.8, "Look 2", 4)):
+    for light, name, seed in ((0.2, "Pose 1", 3), (0.8, "Pose 2", 4)):
         session.performance.patch.sources["eye"].light = light
         until(lambda name=name: numbers(session).get(f"shown.weights.{name}", 0) > 0.9999)
         until(lambda seed=seed: session.performance.engine.seen.latent.seed == seed)
     session.performance.patch.sources["eye"].light = 0.5
-    until(lambda: 0.4 < numbers(session)["shown.weights.Look 1"] < 0.6)
+    until(lambda: 0.4 < numbers(session)["shown.weights.Pose 1"] < 0.6)
     assert numbers(session)["shown.confidence"] > 0.85
 
 
@@ -123,8 +123,8 @@ def test_a_look_that_was_kept_can_be_chosen_and_several_poses_may_share_it(sessi
     for light in (0.1, 0.6):
         pose(session, light)
         assert done(session, "show_hold", look=kept)["look"] == "Blue  Night"
-    assert list(shown(session).looks) == ["Start", "Blue  Night"]
-    assert len(shown(session).examples) == 2 and len(session.snapshots.all()) == 1
+    assert list(shown(session).looks) == ["At rest", "Blue  Night"]
+    assert len(shown(session).examples) == 2 and len(session.snapshots.all()) == 2
 
 
 def test_far_from_all_it_is_the_look_that_was_called_safe(session):
@@ -142,10 +142,10 @@ def test_far_from_all_it_is_the_look_that_was_called_safe(session):
 def test_the_last_example_is_taken_back_and_any_other_too(session):
     taught(session, (0.2, 3), (0.5, 4), (0.8, 5))
     done(session, "show_undo", example=1)
-    assert [example.look for example in shown(session).examples] == ["Look 1", "Look 3"]
-    assert list(shown(session).looks) == ["Start", "Look 1", "Look 3"]
+    assert [example.look for example in shown(session).examples] == ["Pose 1", "Pose 3"]
+    assert list(shown(session).looks) == ["At rest", "Pose 1", "Pose 3"]
     done(session, "show_undo")
-    assert [example.look for example in shown(session).examples] == ["Look 1"]
+    assert [example.look for example in shown(session).examples] == ["Pose 1"]
     assert "there is no example 4" in refused(session, "show_undo", example=4)
     done(session, "undo")
     assert len(shown(session).examples) == 2
@@ -177,7 +177,7 @@ def test_what_is_kept_while_it_plays_is_what_is_seen(session):
     taught(session, (0.2, 3), (0.8, 4))
     done(session, "show_play", on=True)
     session.performance.patch.sources["eye"].light = 0.5
-    until(lambda: 0.3 < numbers(session).get("shown.weights.Look 2", 0) < 0.7)
+    until(lambda: 0.3 < numbers(session).get("shown.weights.Pose 2", 0) < 0.7)
     until(lambda: len(session.performance.engine.seen.latent.mix) == 2)
     kept = done(session, "snapshot", name="between")["id"]
     assert {seed for seed, _ in session.snapshots.look(kept)["latent.mix"]} == {3, 4}
@@ -202,11 +202,11 @@ def test_other_features_begin_anew_and_the_same_ones_go_on(session):
 
 def test_pages_are_told_what_can_be_shown_and_have_a_picture_of_each_look(session):
     taught(session, (0.2, 3))
-    until(lambda: (session.board.read("shown") or {}).get("pictures", {}).get("Look 1"))
+    until(lambda: (session.board.read("shown") or {}).get("pictures", {}).get("Pose 1"))
     told = session.board.read("shown")
     assert told["offered"] == ["light", "other"]
-    assert told["pictures"]["Look 1"] == f"/api/snapshots/{session.snapshots.all()[0].id}.jpg"
-    assert told["pictures"]["Start"] is None
+    assert told["pictures"]["Pose 1"] == f"/api/snapshots/{session.snapshots.all()[1].id}.jpg"
+    assert told["pictures"]["At rest"] == f"/api/snapshots/{session.snapshots.all()[0].id}.jpg"
     until(lambda: session.meters()["numbers"].get("shown.confidence", 0) == 1)
 
 

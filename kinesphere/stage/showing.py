@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from kinesphere.stage.session import Session
 
 HELD = 0.5  # seconds before now of which a pose is the mean
-FIRST = "Start"  # what the look is called that was there when showing began
+AT_REST = "At rest"  # what the look is called that was there when showing began
 
 
 class Teacher:
@@ -60,12 +60,10 @@ class Teacher:
         )
 
     def _safe(self) -> tuple[str, dict[str, Any]]:
-        """The look that was called safe, or else the one that is there now."""
-        session = self.session
-        chosen = session.snapshots.safe
-        if chosen is None:
-            return FIRST, tables(seen(session))
-        return self._name(session.snapshots.name(chosen), {}), tables(
+        """The look that was called safe, or else the one that is there now; both are kept, so that they have a picture."""
+        session, there = self.session, tables(seen(self.session))
+        chosen = session.snapshots.safe or kept(session, there) or session.snapshot(AT_REST)["id"]
+        return self._name(session.snapshots.name(chosen), ()), tables(
             fitted(session.snapshots.look(chosen), self.patch)
         )
 
@@ -83,7 +81,7 @@ class Teacher:
         if known:
             name = known[0]
         else:
-            which = which or session.snapshot("")["id"]
+            which = which or kept(session, there) or session.snapshot(f"Pose {len(shown.examples) + 1}")["id"]
             name = self._name(session.snapshots.name(which), shown.looks)
         example = {"pose": pose, "look": name, "noise": noise}
         self._change(
@@ -185,11 +183,15 @@ def _whole(shown: Showing) -> dict[str, Any]:
     return whole
 
 
+def kept(session: Session, there: Mapping[str, Any]) -> str | None:
+    """The id of the snapshot that looks so; None where there is none."""
+    played = session.performance.patch
+    return next((one.id for one in session.snapshots.all() if tables(fitted(one.look, played)) == there), None)
+
+
 def thumbnails(session: Session) -> dict[str, str | None]:
     """The picture of each look that was shown: that of the snapshot which looks so; None where there is none any more."""
-    played = session.performance.patch
-    kept = [(tables(fitted(snapshot.look, played)), snapshot.id) for snapshot in session.snapshots.all()]
-    ids = {name: next((id for own, id in kept if own == there), None) for name, there in played.shown.looks.items()}
+    ids = {name: kept(session, there) for name, there in session.performance.patch.shown.looks.items()}
     return {name: None if id is None else f"/api/snapshots/{id}.jpg" for name, id in ids.items()}
 
 

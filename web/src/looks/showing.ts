@@ -176,16 +176,12 @@ export class ShowingPanel extends LitElement {
         text-overflow: ellipsis;
         white-space: nowrap;
       }
-      .name span {
-        color: var(--quiet);
-        font-variant-numeric: tabular-nums;
-      }
-      .away {
+      button.away {
         position: absolute;
-        top: -6px;
-        left: calc(50% + 16px);
-        width: 32px;
-        min-height: 32px;
+        top: -8px;
+        left: calc(50% + 14px);
+        width: 36px;
+        min-height: 36px;
         border-radius: 50%;
         background: var(--panel);
         border-color: var(--line);
@@ -402,7 +398,7 @@ export class ShowingPanel extends LitElement {
   #pose(example: ShownExample, i: number, share: number) {
     return html`<li data-example=${i}>
       ${this.#ring(example.look, share)}
-      <span class="name" title=${example.look}><span>${i + 1}</span> ${example.look}</span>
+      <span class="name" title=${example.look}>${example.look}</span>
       <button
         class="icon away"
         aria-label="Forget pose ${i + 1}, ${example.look}"
