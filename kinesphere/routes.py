@@ -237,6 +237,8 @@ class Follower:
         if other is None:
             self._there, self.value = 1.0, self.own
         elif self._there is None or dt > 0:
+            if self._there is None or not NEAR < self._there < 1 - NEAR:
+                self._apart = 0.0  # the way may be chosen anew: to turn round in the middle would be a leap
             self._there = self._counting(known, dt)
             self.value = self._between(self._there, other)
         return self.value
@@ -251,12 +253,9 @@ class Follower:
         """Step 12: from another number (0) to the feature's own (1); where it goes round, the shorter way."""
         turn = self.route.turn
         if there == 1:
-            self._apart = 0.0
             return self.own
         if turn is None:
             return other + there * (self.own - other)
-        if not NEAR < there < 1 - NEAR:
-            self._apart = 0.0  # the way may be chosen anew: to turn round in the middle would be a leap
         self._apart += math.remainder(other - self.own - self._apart, turn)
         value = self.own + (1 - there) * self._apart
         low, high = sorted((self.route.low, self.route.high))

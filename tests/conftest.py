@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -136,3 +137,26 @@ class Light:
 
     def __call__(self, signal: Signal) -> np.ndarray:
         return np.asarray(signal.value.mean() / 255)
+
+
+@dataclass
+class Hand:
+    """Two numbers that any source can drive: red turns it, green moves it; in the dark there is no hand."""
+
+    source: str | None = None
+    vector: ClassVar[bool] = False
+    names: ClassVar[tuple[str, ...]] = ("angle", "x")
+    ranges: ClassVar[dict[str, tuple[float, float]]] = {"angle": (-math.pi, math.pi), "x": (-1.5, 1.5)}
+    circular: ClassVar[frozenset[str]] = frozenset({"angle"})
+    held: ClassVar[list[Hand]] = []  # those that are open, of all tests
+
+    def open(self, checkpoint: Any) -> None:
+        self.close()
+        Hand.held.append(self)
+
+    def __call__(self, signal: Signal) -> np.ndarray:
+        red, green, _ = signal.value.reshape(-1, 3).mean(0) / 255
+        return np.array([red * 2 * math.pi - math.pi, green * 3 - 1.5]) if red + green else np.full(2, np.nan)
+
+    def close(self) -> None:
+        Hand.held[:] = [other for other in Hand.held if other is not self]

@@ -263,7 +263,7 @@ def test_a_change_is_seen_whole_or_not_at_all(tiny_checkpoint):
     G = tiny_checkpoint.G_ema
     engine = playing(tiny_checkpoint)
     looks = [with_latent(engine, seed=seed, psi=psi) for seed, psi in ((1, 1.0), (2, 0.5))]
-    engine._draw = lambda now, ws: engine.frame
+    engine._draw = lambda *what: engine.frame
     static = [G.mapping(latent.seed_to_z(look.latent.seed, G.z_dim)) for look in looks]
     whole = [G.w_avg + look.latent.psi * (ws - G.w_avg) for look, ws in zip(looks, static, strict=True)]
     over = threading.Event()

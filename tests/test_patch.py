@@ -1,15 +1,18 @@
 """Patches: what is saved is what is loaded, and whatever is wrong is named, all of it, with the way out."""
 
+import inspect
 import json
 import string
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import pytest
+from conftest import Hand
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kinesphere import patch
+from kinesphere.bends import BENDS
 from kinesphere.features import FEATURES
 from kinesphere.models import StyleGAN3
 from kinesphere.patch import BadPatch, Drive, Latent, Patch, Picture
@@ -475,3 +478,105 @@ def test_a_station_of_a_class_that_is_in_no_registry_can_be_turned_too():
     old = Patch(sources={"knob": Knob()})  # type: ignore[dict-item]
     new = patch.changed(old, {"sources.knob.angle": 3, "sources.knob.turns": [1]})
     assert new.sources["knob"] == Knob(3.0, [1]) and patch.document(new)["sources"]["knob"]["kind"] == "knob"
+
+
+# --- features of several numbers, and bends -----------------------------------------------------------------------------
+
+BENT = """
+[sources.eye]
+kind = "camera"
+[features.hand]
+kind = "fist"
+[features.light]
+kind = "brightness"
+[latent]
+psi = {feature = "light", otherwise = {feature = "hand.x", high = 2}, fade = 1.5}
+[bends.turn]
+kind = "transform"
+rotate = {feature = "hand.angle", low = -3.14, high = 3.14, in_low = -3.14, in_high = 3.14, circular = 6.28}
+zoom = 1.5
+[bends.boil]
+kind = "noise"
+boil = 1
+seed = 7
+at = "coarse"
+"""
+
+
+@pytest.fixture
+def hands(monkeypatch):
+    monkeypatch.setitem(FEATURES, "fist", Hand)
+
+
+def test_a_route_names_one_of_several_numbers(hands):
+    p = patch.parse(BENT)
+    assert p.numbers() == ["hand.angle", "hand.x", "light"]
+    assert [place for place, _ in p.routes()] == ["latent.psi.otherwise", "latent.psi", "bends.turn.rotate"]
+    assert p.latent.psi.otherwise == Route("hand.x", high=2.0) and p.latent.psi.fade == 1.5
+
+
+@pytest.mark.parametrize(
+    "named, said",
+    [
+        ("hand.angel", "latent.psi: the feature 'hand' has no number 'angel': it has hand.angle, hand.x"),
+        ("hand", "latent.psi: the feature 'hand' has several numbers: name one of hand.angle, hand.x"),
+        ("fist.angle", "latent.psi: no feature 'fist.angle' that is a number: this patch has hand.angle, hand.x, light"),
+        ("light.x", "latent.psi: no feature 'light.x' that is a number: this patch has hand.angle, hand.x, light"),
+    ],
+)
+def test_a_number_that_is_not_there_is_refused_with_the_right_names(hands, named, said):
+    with pytest.raises(BadPatch) as refused:
+        patch.changed(patch.parse(BENT), {"latent.psi": {"feature": named}})
+    assert refused.value.problems == [said]
+    with pytest.raises(BadPatch) as refused:
+        patch.changed(patch.parse(BENT), {"latent.psi.otherwise.feature": named})
+    assert refused.value.problems == [said.replace("latent.psi", "latent.psi.otherwise")]
+
+
+def test_bends_are_parts_of_a_patch(hands):
+    p = patch.parse(BENT)
+    assert type(p.bends["turn"]).function is BENDS["transform"] and p.bends["boil"].seed == 7
+    assert p.bends["turn"].zoom == 1.5 and p.bends["turn"].rotate.feature == "hand.angle" and p.bends["turn"].y == 0
+    assert patch.parse(patch.dumps(p)) == p and patch.from_document(json.loads(json.dumps(patch.document(p)))) == p
+    turned = patch.changed(p, {"bends.turn.zoom": 2, "bends.turn.rotate.low": 0, "bends.boil": None})
+    assert turned.bends["turn"].zoom == 2 and turned.bends["turn"].rotate.low == 0 and list(turned.bends) == ["turn"]
+    assert patch.changed(p, {"bends.turn.zoom": 2}).bends["boil"] is p.bends["boil"]
+    added = patch.changed(p, {"bends.more": {"kind": "const", "amount": 0.5}})
+    assert added.bends["more"].amount == 0.5 and list(added.bends) == ["turn", "boil", "more"]
+
+
+@pytest.mark.parametrize("kind", BENDS)
+def test_every_bend_is_its_functions_signature(kind):
+    made = patch.STATIONS["bends"][kind]()
+    parameters = inspect.signature(BENDS[kind]).parameters
+    assert made.arguments("bends.it", {}) == {n: p.default for n, p in parameters.items() if p.kind is p.KEYWORD_ONLY}
+    p = Patch(bends={"it": made})
+    assert patch.parse(patch.dumps(p)) == p
+
+
+def test_everything_that_is_wrong_with_bends_is_named():
+    with pytest.raises(BadPatch) as refused:
+        patch.parse("""
+[bends.a]
+kind = "twirl"
+[bends.b]
+kind = "noise"
+boil = {feature = "hand.x", lwo = 1, fade = "long"}
+seed = 1.5
+att = "all"
+[bends.c]
+kind = "const"
+among = "friends"
+x = "left"
+y = {feature = "hand.x", otherwise = {feature = "light", attack = -1}}
+""")
+    assert refused.value.problems == [
+        "bends.a.kind: no kind 'twirl': choose const, transform, anchor, warp, noise",
+        "bends.b.boil.fade: this should be a valid number, not \"long\"",
+        "bends.b.boil.lwo: no such key; the keys here are " + ", ".join(f.name for f in fields(Route)),
+        "bends.b.seed: this should be a valid integer, not 1.5",
+        "bends.b.att: no such key; the keys here are strength, boil, add, wander, seed, at",
+        "bends.c.x: this should be a valid number, not \"left\"",
+        "bends.c.y.otherwise: attack = -1.0 is too small: take 0 or more",
+        "bends.c.among: this should be 'copies' or 'noise', not \"friends\"",
+    ]

@@ -445,3 +445,122 @@ def test_a_patch_can_hold_a_route() -> None:
     )
     assert Route(**tomllib.loads(text)) == expected
     assert TypeAdapter(Route).validate_python(tomllib.loads(text)) == expected
+
+
+# --- when the feature is lost --------------------------------------------------------------------------------------------
+
+
+def seen_and_lost(setting: Route, times: Any, other: float | None = None, value: float = 0.8) -> list[float]:
+    """A hand that is there until 1 s, then gone until 3 s, then there again."""
+    follow = Follower(setting)
+    return [follow(NAN if 1 <= t < 3 else value, t, other) for t in times]
+
+
+def faded(t: float, there: float, other: float, tau: float) -> float:
+    """The closed form of the same."""
+    if t < 1:
+        return there
+    away = (other - there) * (1 - math.exp(-(t - 1) / tau))
+    if t < 3:
+        return there + away
+    away = (other - there) * (1 - math.exp(-2 / tau))
+    return there + away * math.exp(-(t - 3) / tau)
+
+
+@pytest.mark.parametrize("rate", [10, 15, 30, 60])
+@pytest.mark.parametrize("tau", [0.2, 0.5, 3.0])
+def test_a_lost_feature_fades_to_what_else_was_said_and_back(rate: int, tau: float) -> None:
+    """What is said to be lost from a step on was lost since the step before: the same curve at every rate, on those steps."""
+    setting = route(low=0, high=2, otherwise=0.3, fade=tau)
+    times = [i / rate for i in range(5 * rate)]
+    shift = 1 / rate  # a value is held up to the step that brings it
+    found = seen_and_lost(setting, times)
+    assert found == pytest.approx([faded(t + shift if t >= 1 else t, 1.6, 0.3, tau) for t in times], abs=1e-12)
+
+
+def test_without_a_word_it_is_held() -> None:
+    assert seen_and_lost(route(low=0, high=2), [0, 1, 2, 2.9]) == [1.6] * 4
+    assert route().otherwise is None and route(otherwise=0.0).otherwise == 0.0
+
+
+def test_another_route_may_take_over() -> None:
+    setting = route(low=0, high=2, otherwise=Route("loudness"), fade=0.5)
+    follow, other = Follower(setting), Follower(Route("loudness"))
+    for t in (0.0, 0.5):
+        assert follow(0.8, t, other(0.1, t)) == 1.6
+    way = math.exp(-1 / 0.5)
+    assert follow(NAN, 1.5, other(0.4, 1.5)) == pytest.approx(way * 1.6 + (1 - way) * 0.4)
+    assert Route(**asdict(setting)) == setting
+
+
+def test_who_has_not_come_yet_is_lost_and_who_is_there_at_once_is_not() -> None:
+    setting = route(low=0, high=2, otherwise=0.3, fade=0.5)
+    assert Follower(setting).value == 0.3 and Follower(setting)(0.8, 7.0) == 1.6
+    follow = Follower(setting)
+    assert [follow(NAN, t) for t in (0.0, 1.0)] == [0.3, 0.3]
+    assert follow(0.8, 1.5) == pytest.approx(0.3 + 1.3 * (1 - math.exp(-1)))
+
+
+def test_a_fade_of_nothing_cuts() -> None:
+    assert seen_and_lost(route(low=0, high=2, otherwise=0.3, fade=0), [0, 0.9, 1, 2, 3]) == [1.6, 1.6, 0.3, 0.3, 1.6]
+
+
+@pytest.mark.parametrize("clamp", [True, False])
+def test_an_angle_fades_the_shorter_way_round(clamp: bool) -> None:
+    """From 170 degrees to -170: through 180, never through 0. The closed form is that of the way of 20 degrees."""
+    setting = Route(
+        "hand.angle", low=-180, high=180, in_low=-math.pi, in_high=math.pi, circular=2 * math.pi, clamp=clamp,
+        otherwise=-170.0, fade=0.5,
+    )  # fmt: skip
+    times = [i / 60 for i in range(300)]
+    found = seen_and_lost(setting, times, value=math.radians(170))
+    for t, angle in zip(times, found, strict=True):
+        way = faded(t + 1 / 60 if t >= 1 else t, 170, 190, 0.5)
+        assert math.remainder(angle - way, 360) == pytest.approx(0, abs=1e-9)
+        assert abs(angle) >= 170 - 1e-9 and (not clamp or abs(angle) <= 180)
+
+
+def test_a_hand_that_comes_back_elsewhere_is_reached_the_shorter_way_from_rest() -> None:
+    setting = Route(
+        "hand.angle", low=-180, high=180, in_low=-180, in_high=180, circular=360, otherwise=0.0, fade=0.1
+    )
+    follow = Follower(setting)
+    follow(170.0, 0.0)
+    for i in range(1, 200):
+        follow(NAN, i / 60)
+    back = [follow(-90.0, (200 + i) / 60) for i in range(100)]
+    assert all(-90 - 1e-6 <= angle <= 1e-3 for angle in back) and back[-1] == pytest.approx(-90, abs=1e-3)
+
+
+def test_what_goes_half_the_way_round_in_its_range_has_ends_and_stays_between_them() -> None:
+    """A quarter turn of the hand plays psi: between 0.1 and 0.9 the way is straight, not beyond the ends."""
+    setting = Route("hand.angle", low=0, high=1, in_low=-120, in_high=120, circular=360, otherwise=0.95, fade=0.5)
+    assert setting.turn is None
+    found = seen_and_lost(setting, [i / 30 for i in range(120)], value=-110)
+    assert all(0 <= value <= 0.95 for value in found) and sorted(found[30:90]) == found[30:90]
+
+
+def test_a_follower_that_fades_can_be_remembered() -> None:
+    setting = route(low=0, high=2, otherwise=0.3, fade=0.5, attack=0.2)
+    follow, again = Follower(setting), Follower(setting)
+    for i, value in enumerate((0.2, 0.9, NAN, NAN)):
+        follow(value, i / 10)
+    again.remind(json.loads(json.dumps(follow.memory())))
+    assert [follow(v, 0.4 + i / 10) for i, v in enumerate((NAN, 0.5, 0.6))] == [
+        again(v, 0.4 + i / 10) for i, v in enumerate((NAN, 0.5, 0.6))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"otherwise": NAN}, "otherwise = nan is not a number"),
+        ({"otherwise": "rest"}, "otherwise = 'rest' is not a number"),
+        ({"otherwise": {"low": 1}}, "is no route: it needs the name of a feature"),
+        ({"otherwise": {"feature": "x", "hight": 1}}, "otherwise = .* it has feature, low, high"),
+        ({"fade": -1}, "fade = -1 is too small: take 0 or more"),
+    ],
+)
+def test_what_cannot_happen_otherwise_is_refused_in_words(fields: dict, says: str) -> None:
+    with pytest.raises(KinesphereError, match=says):
+        route(**fields)

@@ -215,7 +215,7 @@ class _Pen:
         self._t: float | None = None  # that lies at `_started` on the wall clock
         self._count = 0
         self._schemas: dict[str, int] = {}
-        self._channels: dict[tuple[str, str], int] = {}
+        self._channels: dict[tuple[str, ...], int] = {}
         self._patch: Patch | None = None
         self._document: dict[str, Any] = {}
         self._numbers: dict[str, tuple[Drawn, int]] = {}  # of each feature: its newest value and that value's number
@@ -288,6 +288,7 @@ class _Pen:
             return known[1]
         form, length, data = layout.plain_value(drawn.value)
         shape = {"form": form, "length": "" if length is None else str(length)}
+        shape |= {"names": ",".join(drawn.names)} if drawn.names else {}
         text = layout.form_text(form, length)
         channel = self._channel(layout.FEATURE + name, "ros1", f"kinesphere/{form}{length or ''}", text, shape)
         self._message(channel, layout.TIME.pack(drawn.t) + data, t)
@@ -303,10 +304,10 @@ class _Pen:
         if schema not in self._schemas:
             kind = "jsonschema" if encoding == "json" else "ros1msg"
             self._schemas[schema] = self._mcap.register_schema(schema, kind, text.encode())
-        if (topic, schema) not in self._channels:
-            number = self._mcap.register_channel(topic, encoding, self._schemas[schema], about)
-            self._channels[topic, schema] = number
-        return self._channels[topic, schema]
+        key = (topic, schema, about.get("names", ""))
+        if key not in self._channels:
+            self._channels[key] = self._mcap.register_channel(topic, encoding, self._schemas[schema], about)
+        return self._channels[key]
 
     def _message(self, channel: int, data: bytes, t: float) -> None:
         """Its time in the file is that of the wall clock; its sequence number runs through all topics, so that a gap shows."""

@@ -16,15 +16,16 @@ import torch
 
 from kinesphere import checkpoints
 from kinesphere.checkpoints import Checkpoint, places
-from kinesphere.engine import Engine, Moment
+from kinesphere.engine import Engine, Moment, bendable
 from kinesphere.features.activations import orthogonal, unit_rms
 from kinesphere.lanes import Drawn, Healths
+from kinesphere.models import Generator
 from kinesphere.patch import Patch
 from kinesphere.sinks import VideoFile
 from kinesphere.sources.geometry import resized
 from kinesphere.takes import layout
 from kinesphere.takes.take import Played, Take
-from kinesphere.types import Feature, KinesphereError, Signal, Sink
+from kinesphere.types import Feature, KinesphereError, Signal, Sink, heard, names_of
 
 Load = Callable[[str], Checkpoint]
 EVEN = 1e-6  # seconds: a film at the take's own rate must not miss its steps by a rounding
@@ -37,6 +38,8 @@ class Remembered:
 
     source: str | None
     vector: bool
+    heard: bool
+    names: tuple[str, ...] = ()
 
     def open(self, checkpoint: object) -> None:
         """Nothing to prepare, nothing to load."""
@@ -92,7 +95,7 @@ class Replay:
         self._ahead: Moment | None = next(self._moments)
         self._cut = 0
         self._patch: Patch | None = None
-        self._stand_ins: dict[tuple[str | None, bool], Remembered] = {}
+        self._stand_ins: dict[tuple[Any, ...], Remembered] = {}
         self._turns: dict[int, np.ndarray] = {}
         self._refitted: dict[str, tuple[Drawn, Drawn]] = {}
         self.lanes = Replayed(sinks or {}, (0, 0))
@@ -155,7 +158,7 @@ class Replay:
             self._begin(played[self._cut])
             self._cut += 1
         if moment.patch is not self._patch:
-            self.engine.play(self._playable(moment.patch))
+            self.engine.play(self._playable(moment.patch, self.engine.G))
         self._patch = moment.patch
 
     def _begin(self, played: Played) -> None:
@@ -164,7 +167,7 @@ class Replay:
         if not self._loaded or self._loaded[0] != name:
             self._loaded = name, self._found(name, played)
         checkpoint = self._loaded[1]
-        self.engine = Engine(self._playable(self.take.patch_of(played)), checkpoint, self._device)
+        self.engine = Engine(self._playable(self.take.patch_of(played), checkpoint.G_ema), checkpoint, self._device)
         self.engine.lanes = self.lanes
         self.engine.remind({"followers": played.followers, "seen": played.seen, "number": played.number})
 
@@ -191,13 +194,15 @@ class Replay:
             )
         return checkpoint
 
-    def _playable(self, recorded: Patch) -> Patch:
-        """The patch with nothing in it that looks, loads or writes."""
+    def _playable(self, recorded: Patch, G: Generator) -> Patch:
+        """The patch with nothing in it that looks, loads or writes, and with no bend that another model cannot do."""
         features = {}
         for name, feature in recorded.features.items():
-            kind = (feature.source, bool(feature.vector))
+            kind = (feature.source, bool(feature.vector), heard(feature), names_of(feature))
             features[name] = cast(Feature, self._stand_ins.setdefault(kind, Remembered(*kind)))
-        return replace(recorded, features=features, sinks={})
+        played, left = bendable(replace(recorded, features=features, sinks={}), G)
+        self.notes += [note for place, why in left.items() if (note := f"{place} is left out: {why}") not in self.notes]
+        return played
 
     def _fitted(self, features: Mapping[str, Drawn]) -> dict[str, Drawn]:
         """The values, latents of another z_dim turned into the model's."""
@@ -208,7 +213,7 @@ class Replay:
         for name, drawn in features.items():
             before = self._refitted.get(name)
             if before is None or before[0] is not drawn:
-                is_latent = drawn.value.shape == (recorded,)
+                is_latent = drawn.value.shape == (recorded,) and not drawn.names
                 turned = Drawn(self._turned(drawn.value, wanted), drawn.t) if is_latent else drawn
                 before = self._refitted[name] = drawn, turned
             fitted[name] = before[1]

@@ -75,6 +75,7 @@ class _Channel:
     form: np.dtype | None = None  # of a feature's value
     length: int | None = None  # None is one number
     number: int = 0  # its place among the channels of values
+    names: tuple[str, ...] = ()  # of its numbers, where a feature has several
 
 
 class Take:
@@ -202,7 +203,7 @@ class Take:
         value = np.frombuffer(self._data, topic.form, length, at + layout.TIME.size).astype(
             topic.form.newbyteorder("=")
         )
-        return Drawn(value.reshape(()) if topic.length is None else value, t)
+        return Drawn(value.reshape(()) if topic.length is None else value, t, topic.names)
 
     # --- reading the file ---------------------------------------------------------------------------------------------
 
@@ -271,7 +272,10 @@ class Take:
         ):
             raise BadTake(f"the values of {topic} have no form that is known: {form!r} {length!r}"[:200])
         name = topic.removeprefix(layout.FEATURE)
-        channel = _Channel(name, layout.FORMS[form], int(length) if length else None, len(self._topics))
+        names = tuple(about["names"].split(",")) if about.get("names") else ()
+        if names and length != str(len(names)):
+            raise BadTake(f"the values of {topic} have {length or 'no'} numbers and {len(names)} names"[:200])
+        channel = _Channel(name, layout.FORMS[form], int(length) if length else None, len(self._topics), names)
         self._channels[number] = channel
         self._topics.append(channel)
 
