@@ -10,9 +10,10 @@ import sys
 import tempfile
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import IO, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -39,32 +40,37 @@ class Process:
 
     def __init__(self, kind: str, settings: Mapping[str, Any]) -> None:
         self.kind, self.settings = kind, settings
-        self._child: subprocess.Popen[bytes] | None = None
+        self._running: _Running | None = None
+        self._changing = threading.RLock()
         self._owner = os.getpid()
         self._finished = False
 
     @property
     def pid(self) -> int | None:
         """Of the process that there is now."""
-        return None if self._child is None else self._child.pid
+        return None if self._running is None else self._running.child.pid
 
-    def begin(self) -> None:
+    def begin(self) -> _Running:
         """Start it, unless it runs; does not wait until it is ready. Raises KinesphereError where there is no MediaPipe."""
-        if self._child is not None and self._child.poll() is None:
-            return
-        if self._finished:
-            raise KinesphereError("this tracker was closed: open it again before it is asked")
+        with self._changing:
+            if self._finished:
+                raise KinesphereError("this tracker was closed: open it again before it is asked")
+            if self._running is None or self._running.child.poll() is not None:
+                self._kill()
+                self._running = self._started()
+            return self._running
+
+    def _started(self) -> _Running:
         if find_spec("mediapipe") is None:
             raise KinesphereError(absence())
-        self._kill()
         size = self.SIDE * self.SIDE * 3
-        self._pictures, name, handed = _shared(size)
+        pictures, name, handed = _shared(size)
         told = {
             "kind": self.kind, "settings": self.settings, "numbers": ANATOMIES[self.kind].numbers, "parent": self._owner,
             "patience": 2 * self.ANSWER, "memory": name, "bytes": size,
         }  # fmt: skip
         try:
-            self._child = subprocess.Popen(
+            child = subprocess.Popen(
                 [sys.executable, "-P", str(CHILD), json.dumps(told)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -77,101 +83,106 @@ class Process:
         finally:
             for fd in handed:
                 os.close(fd)
-        self._answers: Latest[dict[str, Any]] = Latest()
-        self._count, self._ready = 0, False
-        threading.Thread(
-            target=_listen, args=(self._child.stdout, self._answers), name=f"track {self.kind}", daemon=True
-        ).start()
+        running = _Running(child, pictures)
+        threading.Thread(target=running.listen, name=f"track {self.kind}", daemon=True).start()
+        return running
 
     def track(self, picture: np.ndarray, afresh: bool) -> list[Figure]:
         """What is in a picture, [H, W, 3] uint8 RGB; waits for the answer. `afresh`: what was seen before is forgotten first.
 
         Raises KinesphereError, in words, when there is no answer; a process that ended or hangs is then being started again.
         """
-        self.begin()
-        if not self._ready:
-            self._answer(self.START, "begin")
-            self._ready = True
-        assert self._child is not None and self._child.stdin is not None
+        running = self.begin()
+        if not running.ready:
+            self._answer(running, self.START, "begin")
+            running.ready = True
         picture = _shrunk(picture, self.SIDE)
         height, width = picture.shape[:2]
-        np.frombuffer(self._pictures, np.uint8, picture.size).reshape(picture.shape)[:] = picture
+        np.frombuffer(running.pictures, np.uint8, picture.size).reshape(picture.shape)[:] = picture
         try:
-            self._child.stdin.write(json.dumps({"size": [width, height], "reset": afresh}).encode() + b"\n")
-            self._child.stdin.flush()
-        except OSError:
-            raise self._over("ended") from None
-        return [_figure(told) for told in self._answer(self.ANSWER, "look at a picture")["figures"]]
+            running.tell({"size": [width, height], "reset": afresh})
+        except (OSError, ValueError):  # the pipe is broken, or closed
+            raise self._over(running, None) from None
+        return [_figure(told) for told in self._answer(running, self.ANSWER, "look at a picture")["figures"]]
 
-    def _answer(self, patience: float, task: str) -> dict[str, Any]:
-        answer, self._count = self._answers.newer(self._count, patience)
+    def _answer(self, running: _Running, patience: float, task: str) -> dict[str, Any]:
+        answer, running.count = running.answers.newer(running.count, patience)
         if answer is None:
-            raise self._over(f"took more than {patience:.0f} s to {task}")
+            raise self._over(running, f"took more than {patience:g} s to {task}")
         if "failed" in answer:
             self._kill()
             raise KinesphereError(
                 f"MediaPipe cannot begin ({answer['failed']}): Kinesphere needs mediapipe 0.10.14, {INSTALL}; {WITHOUT}"
             )
         if "gone" in answer:
-            raise self._over("ended")
+            raise self._over(running, None)
         return answer
 
-    def _over(self, why: str) -> KinesphereError:
-        """What is to be said of a process that is no use any more; another is on its way."""
-        assert self._child is not None
-        self._child.kill()
-        how = self._child.wait()
-        if why == "ended":
-            why = f"ended by itself ({f'signal {-how}' if how < 0 else f'code {how}'})"
-        self._kill()
-        if not self._finished:
-            self.begin()
+    def _over(self, running: _Running, why: str | None) -> KinesphereError:
+        """What is to be said of a process that is no use any more (None: that ended by itself); another is on its way."""
+        running.child.kill()
+        how = running.child.wait()
+        why = why or f"ended by itself ({f'signal {-how}' if how < 0 else f'code {how}'})"
+        with self._changing:
+            if self._finished:
+                return KinesphereError("the tracking process was closed while it looked at a picture")
+            if self._running is running:
+                self.begin()
         return KinesphereError(
             f"the tracking process {why}; another is being started, and until then the last value stays"
         )
 
     def end(self) -> None:
         """End it for good."""
-        self._finished = True
-        self._kill()
+        with self._changing:
+            self._finished = True
+            self._kill()
 
     def _kill(self) -> None:
         """At once: it has nothing to lose."""
-        child, self._child = self._child, None
-        if child is None or os.getpid() != self._owner:  # a process that was forked off must leave it alone
-            return
-        child.kill()
-        child.wait()
-        for pipe in (child.stdin, child.stdout):
-            if pipe is not None and not pipe.closed:
-                _close(pipe)
+        running, self._running = self._running, None
+        if running is not None and os.getpid() == self._owner:  # a process that was forked off must leave it alone
+            running.kill()
+
+
+class _Running:
+    """One life of the process. `pictures` is the memory that it shares."""
+
+    def __init__(self, child: subprocess.Popen[bytes], pictures: mmap.mmap) -> None:
+        self.child, self.pictures = child, pictures
+        self.answers: Latest[dict[str, Any]] = Latest()
+        self.count = 0  # of the answers that were read
+        self.ready = False
+
+    def tell(self, what: Mapping[str, Any]) -> None:
+        assert self.child.stdin is not None
+        self.child.stdin.write(json.dumps(what).encode() + b"\n")
+        self.child.stdin.flush()
+
+    def listen(self) -> None:
+        """Hand over each answer; at the end, that there will be none. On a thread of its own."""
+        assert self.child.stdout is not None
+        with self.child.stdout as lines, suppress(ValueError):  # half a line of a process that was killed
+            for line in lines:
+                self.answers.put(json.loads(line))
+        self.answers.put({"gone": True})
+
+    def kill(self) -> None:
+        self.child.kill()
+        self.child.wait()
+        assert self.child.stdin is not None
+        with suppress(OSError):  # what was on its way
+            self.child.stdin.close()
 
 
 INSTALL = "pip install 'kinesphere[body]'"
 
 
-def absence() -> str:
+def absence(python: tuple[int, int] = sys.version_info[:2]) -> str:
     """What to say where MediaPipe is not installed."""
-    here = ".".join(map(str, sys.version_info[:2]))
+    here = ".".join(map(str, python))
     wheels = "" if here in ("3.11", "3.12") else f"; it exists for Python 3.11 and 3.12 only, and this is {here}"
     return f"hands, bodies and faces are found by MediaPipe, which is not installed: {INSTALL}{wheels}; {WITHOUT}"
-
-
-def _close(pipe: IO[bytes]) -> None:
-    try:
-        pipe.close()
-    except OSError:  # what was on its way to a process that has ended
-        pass
-
-
-def _listen(lines: IO[bytes], answers: Latest[dict[str, Any]]) -> None:
-    """Hand over each answer; at the end, that there will be none."""
-    try:
-        for line in lines:
-            answers.put(json.loads(line))
-    except ValueError:  # half a line of a process that was killed, or a pipe that was closed
-        pass
-    answers.put({"gone": True})
 
 
 def _shared(size: int) -> tuple[mmap.mmap, int | str, tuple[int, ...]]:

@@ -256,7 +256,7 @@ class Synthetic:
         raised, bent = 1.6 + 1.5 * s[:2], math.pi - 0.8 * (1 + s[2:4])
         stance, knees = math.pi - 0.25 * (1 + s[4:6]), math.pi - 0.4 * (1 + s[6:8])
         places = body(
-            0.5 * s[8], 0.1 * s[9], 0.45 + 0.1 * s[10], 0.3 * s[11], tuple(raised), tuple(bent), tuple(stance), tuple(knees)
+            0.5 * s[8], 0.2 * s[9], 0.45 + 0.1 * s[10], 0.3 * s[11], tuple(raised), tuple(bent), tuple(stance), tuple(knees)
         )  # fmt: skip
         return [figure(places, size)]
 
