@@ -231,6 +231,45 @@ class CalibrateStop(Message):
         return session.calibrate_stop(self.place)
 
 
+class ShowBegin(Message):
+    do: Literal["show_begin"]
+    features: list[Text] = Field(min_length=1, max_length=64)
+
+    def act(self, session: Session) -> Any:
+        return session.teach(lambda teacher: teacher.begin(self.features))
+
+
+class ShowHold(Message):
+    do: Literal["show_hold"]
+    look: Text | None = None
+
+    def act(self, session: Session) -> Any:
+        return session.teach(lambda teacher: teacher.hold(self.look))
+
+
+class ShowUndo(Message):
+    do: Literal["show_undo"]
+    example: Annotated[int, Field(ge=0, lt=256)] | None = None
+
+    def act(self, session: Session) -> Any:
+        return session.teach(lambda teacher: teacher.undo(self.example))
+
+
+class ShowPlay(Message):
+    do: Literal["show_play"]
+    on: bool
+
+    def act(self, session: Session) -> Any:
+        return session.teach(lambda teacher: teacher.play(self.on))
+
+
+class ShowClear(Message):
+    do: Literal["show_clear"]
+
+    def act(self, session: Session) -> Any:
+        return session.teach(lambda teacher: teacher.clear())
+
+
 class Record(Message):
     do: Literal["record"]
     on: bool
@@ -291,7 +330,8 @@ class Favourite(Message):
 
 Known = Annotated[
     Change | Undo | Redo | Play | Freeze | Black | Safe | Snapshot | Recall | Rename | Forget | SetSafe | Rewind | Pad | Cues
-    | Cue | Learn | LearnStop | Calibrate | CalibrateStop | Record | Replay | ReplayStop | SavePatch | Ping | SeedDice | Favourite,
+    | Cue | Learn | LearnStop | Calibrate | CalibrateStop | ShowBegin | ShowHold | ShowUndo | ShowPlay | ShowClear
+    | Record | Replay | ReplayStop | SavePatch | Ping | SeedDice | Favourite,
     Field(discriminator="do"),
 ]  # fmt: skip
 MESSAGE: TypeAdapter[Message] = TypeAdapter(Known)
