@@ -1,16 +1,19 @@
 """Every control says in plain words what it does, where it is and how far it goes; what is new appears by itself."""
 
 import json
+import math
 import re
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import ClassVar, Literal
 
 import pytest
-from conftest import tiny_generator
+from conftest import Hand, tiny_generator
 
 from kinesphere import patch
-from kinesphere.controls import CHOICES, WORDS, _name, controls
+from kinesphere.bends import BENDS
+from kinesphere.controls import CHOICES, WORDS, _name, controls, felt
+from kinesphere.features import Activations, Brightness
 from kinesphere.patch import STATIONS, Latent, Patch, Picture
 
 TOML = """
@@ -225,3 +228,41 @@ def test_a_new_route_begins_gently():
     assert found["latent.psi"].routed == (0.4, 1.1) and (found["latent.psi"].low, found["latent.psi"].high) == (-1, 2)
     assert found["latent.rows.coarse.amount"].routed == (0, 1)
     assert all((control.routed is not None) == control.routable for control in found.values())
+
+
+def test_what_a_new_route_begins_with_is_what_its_number_does():
+    p = Patch(features={"hand": Hand(), "light": Brightness(), "scene": Activations()})
+    assert felt(p) == {
+        "hand.angle": (-math.pi, math.pi, 2 * math.pi),
+        "hand.x": (-1.5, 1.5, None),
+        "light": (0, 1, None),
+    }
+
+
+@pytest.mark.parametrize("kind", BENDS)
+def test_a_bends_numbers_can_be_played(tiny, kind):
+    p = Patch(bends={"it": STATIONS["bends"][kind]()})
+    found = {control.place: control for control in controls(p, tiny) if control.group == "bends.it"}
+    assert list(found) == [f"bends.it.{f.name}" for f in fields(p.bends["it"])]
+    for f in fields(p.bends["it"]):
+        control = found[f"bends.it.{f.name}"]
+        assert control.routable == isinstance(f.default, float) and control.default == f.default
+        assert control.low is None or control.low <= f.default <= control.high
+    if "bends.it.rotate" in found:
+        assert found["bends.it.rotate"].scale == "angle" and found["bends.it.rotate"].routed == (-math.pi, math.pi)
+
+
+def test_a_bend_without_words_speaks_with_its_docstring(tiny, monkeypatch):
+    def swirl(G, t, *, force: float = 0.0, turns: int = 1):
+        """The picture swirls.
+
+        force: how much, 0 to 2
+        turns: whole ones
+        """
+        return {}
+
+    monkeypatch.setitem(BENDS, "swirl", swirl)
+    found = {c.place: c for c in controls(patch.parse('[bends.it]\nkind = "swirl"'), tiny)}
+    force = found["bends.it.force"]
+    assert (force.label, force.help, force.low, force.high) == ("Force", "How much, 0 to 2.", 0, 2) and force.routable
+    assert found["bends.it.turns"].help == "Whole ones." and not found["bends.it.turns"].routable

@@ -3,23 +3,24 @@
 import itertools
 import json
 import threading
-from dataclasses import replace
+from dataclasses import fields, replace
 from fractions import Fraction
 from importlib import resources
 
 import numpy as np
 import pytest
 import torch
-from conftest import Kept, Light, Pooled, Scripted, tiny_generator
+from conftest import Hand, Kept, Light, Pooled, Scripted, tiny_generator
 
 from kinesphere import engine as engines
 from kinesphere import latent
+from kinesphere.bends import BENDS, WANDERING, bent, transform
 from kinesphere.checkpoints import Checkpoint
-from kinesphere.engine import Engine, render
+from kinesphere.engine import Engine, bendable, render
 from kinesphere.features import Activations
 from kinesphere.lanes import Drawn
 from kinesphere.ops import to_pixels
-from kinesphere.patch import BadPatch, Drive, Latent, Patch, Picture
+from kinesphere.patch import STATIONS, BadPatch, Drive, Latent, Patch, Picture
 from kinesphere.routes import Route
 from kinesphere.sources import Camera, Video
 from kinesphere.types import KinesphereError
@@ -452,3 +453,160 @@ def test_a_step_that_nobody_sees_moves_the_routes_and_another_engine_goes_on_fro
         follows.step(i / 10, 0.1)
         assert torch.equal(follows.ws, seen[i])
     assert follows.steps == all_steps.steps
+
+
+# --- features of several numbers ----------------------------------------------------------------------------------------
+
+
+def held(angle, x, t=0.0):
+    return {"hand": Drawn(np.array([angle, x]), t, Hand.names)}
+
+
+def handed(checkpoint, **parts):
+    return playing(checkpoint, **{"features": {"hand": Hand(), "light": Light()}, **parts})
+
+
+def test_a_route_follows_one_of_several_numbers_and_waits_where_it_is_not_known(tiny_checkpoint):
+    angle = Route("hand.angle", low=-1, high=1, in_low=-np.pi, in_high=np.pi)
+    rows = {"coarse": Drive("pool", Route("hand.x", otherwise=0.25, fade=0))}
+    features = {"hand": Hand(), "pool": Pooled()}
+    engine = handed(tiny_checkpoint, features=features, latent=Latent(seed=3, psi=angle, rows=rows))
+    seen = []
+    for t, now in enumerate([{}, held(np.pi / 2, 0.5), held(np.nan, 0.75), held(np.nan, np.nan), held(-np.pi / 2, 0.1)]):
+        engine.lanes.now = now
+        engine.step(t, 1.0)
+        seen.append((engine.numbers["latent.psi"], engine.numbers["latent.rows.coarse.amount"]))
+    np.testing.assert_allclose(seen, [(-1, 0.25), (0.5, 0.5), (0.5, 0.75), (0.5, 0.25), (-0.5, 0.1)])
+    assert not engine.health.troubles()
+
+
+def test_a_route_goes_over_to_another_where_its_own_feature_is_lost(tiny_checkpoint):
+    psi = Route("hand.x", high=2, otherwise=Route("light"), fade=0)
+    engine = handed(tiny_checkpoint, latent=Latent(psi=psi))
+    for x, light, wanted in ((0.5, 0.1, 1.0), (np.nan, 0.3, 0.3), (np.nan, 0.4, 0.4), (0.25, 0.4, 0.5)):
+        engine.lanes.now = held(0.0, x) | bright(light)
+        engine.step(engine.steps / 10, 0.1)
+        assert engine.numbers["latent.psi"] == pytest.approx(wanted)
+        assert engine.numbers["latent.psi.otherwise"] == pytest.approx(light)
+
+
+def test_a_fade_goes_on_where_the_route_is_turned_meanwhile(tiny_checkpoint):
+    psi = Route("hand.x", low=0.0, high=1.0, otherwise=0.0, fade=1.0)
+    engine = handed(tiny_checkpoint, latent=Latent(psi=psi))
+    for i, x in enumerate((1.0, np.nan, np.nan)):
+        engine.lanes.now = held(0.0, x)
+        engine.step(i / 10, 0.1)
+    assert engine.numbers["latent.psi"] == pytest.approx(np.exp(-0.2))
+    engine.play(with_latent(engine, psi=replace(psi, attack=0.1)))
+    engine.step(0.3, 0.1)
+    assert engine.numbers["latent.psi"] == pytest.approx(np.exp(-0.3))
+
+
+def test_a_film_gives_back_what_its_features_took_and_can_be_made_again(tiny_checkpoint):
+    Hand.held.clear()
+    engine = handed(tiny_checkpoint, latent=Latent(psi=Route("hand.x")))
+    films = []
+    for _ in range(2):
+        render(engine, 3, FPS)
+        films.append(engine.numbers)
+        assert Hand.held == []
+    assert films[0] == films[1]
+
+
+def test_what_a_refused_patch_opened_is_given_back(tiny_checkpoint):
+    Hand.held.clear()
+    engine = playing(tiny_checkpoint)
+    with pytest.raises(BadPatch):
+        engine.play(replace(engine.patch, features={"hand": Hand()}, latent=Latent(rows={"0-99": Drive("hand")})))
+    with pytest.raises(BadPatch, match="no rows 0-99"):
+        features = {**engine.patch.features, "hand": Hand()}
+        engine.play(replace(engine.patch, features=features, latent=Latent(rows={"0-99": Drive("pool")})))
+    assert Hand.held == []
+
+
+# --- bends --------------------------------------------------------------------------------------------------------------
+
+
+def bend(kind, **numbers):
+    return STATIONS["bends"][kind](**numbers)
+
+
+def checkpoint_of(family):
+    return Checkpoint(G_ema=tiny_generator(family).requires_grad_(False))
+
+
+def test_a_bend_bends_the_picture_and_leaves_the_model_alone():
+    checkpoint = checkpoint_of("stylegan3")
+    before = {name: value.clone() for name, value in checkpoint.G_ema.state_dict().items()}
+    engine = playing(checkpoint, features={"hand": Hand()}, bends={"turn": bend("transform", rotate=Route("hand.angle", high=2.0))})
+    engine.lanes.now = held(0.25, 0.0)
+    engine.step(0.0, 0.0)
+    with torch.inference_mode(), bent(engine.G, transform(engine.G, 0.0, rotate=0.5)):
+        wanted = to_pixels(engine.G.synthesis(engine.ws))[0].numpy()
+    np.testing.assert_array_equal(engine.frame, wanted)
+    after = engine.G.state_dict()
+    assert all(torch.equal(value, after[name]) for name, value in before.items())
+    engine.play(replace(engine.patch, bends={}))
+    engine.step(0.1, 0.1)
+    with torch.inference_mode():
+        np.testing.assert_array_equal(engine.frame, to_pixels(engine.G.synthesis(engine.ws))[0].numpy())
+
+
+def test_the_frame_is_drawn_anew_where_a_bend_moves_and_only_there(tiny_checkpoint):
+    bends = {
+        "warp": bend("warp", rotate=Route("light")),
+        "still": bend("noise", strength=0.0),
+        "nothing": bend("const"),
+    }
+    engine = playing(tiny_checkpoint, bends=bends)
+    synthesis, drawn = engine.G.synthesis.forward, []
+    engine.G.synthesis.forward = lambda *a, **k: drawn.append(1) or synthesis(*a, **k)
+    try:
+        for t, light, times in ((0, 0.1, 1), (1, 0.1, 1), (2, 0.3, 2), (3, 0.3, 2)):
+            engine.lanes.now = bright(light)
+            engine.step(float(t), 1.0)
+            assert len(drawn) == times
+        engine.play(replace(engine.patch, bends={**bends, "nothing": bend("const", amount=0.5)}))
+        for t in (4.0, 5.0):  # it wanders by itself
+            engine.step(t, 1.0)
+        assert len(drawn) == 4
+    finally:
+        del engine.G.synthesis.forward
+
+
+@pytest.mark.parametrize("family", ["stylegan1", "stylegan2", "stylegan3"])
+@pytest.mark.parametrize("kind", BENDS)
+def test_what_is_said_to_stand_still_does(family, kind):
+    """WANDERING names the parameters that let a bend move by itself; without one of them, time changes nothing."""
+    G = tiny_generator(family).requires_grad_(False)
+    numbers = {f.name: 0.4 for f in fields(STATIONS["bends"][kind]) if isinstance(f.default, float)} | {"wander": 1.0}
+    ws = G.mapping(latent.seed_to_z(1, G.z_dim))
+    for moving in [(), *((name,) for name in WANDERING.get(kind, ()))]:
+        held_still = dict.fromkeys(set(WANDERING.get(kind, ())) - {*moving}, 0.0)
+        station = bend(kind, **{n: v for n, v in (numbers | held_still).items() if n in {f.name for f in fields(bend(kind))}})
+        pictures = []
+        for t in (0.0, 0.7):
+            try:
+                bending = station.function(G, t, **station.arguments("", {}))
+            except KinesphereError:
+                return  # this family has no such thing
+            with torch.inference_mode(), bent(G, bending):
+                pictures.append(G.synthesis(ws))
+        assert torch.equal(*pictures) == (not moving)
+
+
+def test_a_bend_that_the_model_cannot_do_is_refused_in_words(tiny_checkpoint):
+    engine = playing(tiny_checkpoint)
+    with pytest.raises(BadPatch) as refused:
+        engine.play(replace(engine.patch, bends={"turn": bend("transform"), "far": bend("warp", resolution=12)}))
+    assert [problem.partition(":")[0] for problem in refused.value.problems] == ["bends.turn", "bends.far"]
+    assert "'warp' turns" in refused.value.problems[0] and "it has" in refused.value.problems[1]
+    assert not engine.patch.bends
+
+
+def test_a_patch_is_cut_to_what_another_model_can_do(tiny_checkpoint):
+    p = Patch(bends={"turn": bend("transform", rotate=1.0), "more": bend("const", amount=0.5)})
+    kept, left = bendable(p, tiny_checkpoint.G_ema)
+    assert list(kept.bends) == ["more"] and kept.bends["more"] is p.bends["more"]
+    assert list(left) == ["bends.turn"] and "no input transform" in left["bends.turn"]
+    assert bendable(kept, tiny_checkpoint.G_ema) == (kept, {})

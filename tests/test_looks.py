@@ -3,10 +3,12 @@
 import math
 
 import pytest
+from conftest import Hand
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from kinesphere import patch
+from kinesphere.features import Brightness
 from kinesphere.latent import EASINGS, blend, seed_to_z, seeds_to_z, slerp
 from kinesphere.looks import Morph, between, checked, fitted, look, pad_weights
 from kinesphere.patch import BadPatch, Drive, Latent, Patch, Picture
@@ -382,3 +384,74 @@ def test_a_look_of_another_instrument_is_cut_to_fit():
     cut = fitted(look(other), INSTRUMENT)
     new = patch.changed(INSTRUMENT, cut)
     assert new.latent.seed == 4 and new.latent.psi == 0.7 and new.latent.rows == {"fine": Drive("scene", 1.0)}
+
+
+# --- bends ----------------------------------------------------------------------------------------------------------------
+
+NONE, TURNED, STRANGE = (
+    look(patch.parse(text))
+    for text in (
+        "",
+        """
+        [bends.turn]
+        kind = "transform"
+        rotate = 3.0
+        zoom = 2.0
+        [bends.boil]
+        kind = "const"
+        amount = 1.0
+        wander = 20.0
+        seed = 5
+        """,
+        """
+        [bends.turn]
+        kind = "transform"
+        rotate = -3.0
+        [bends.boil]
+        kind = "noise"
+        boil = 1.0
+        """,
+    )
+)
+
+
+def test_a_bend_comes_from_where_it_does_nothing_and_is_gone_at_the_end():
+    assert between([NONE, TURNED], [0, 1]) == TURNED and between([NONE, TURNED], [1, 0]) == NONE
+    half = between([NONE, TURNED], [0.5, 0.5])["bends"]
+    assert half["turn"] == {**TURNED["bends"]["turn"], "rotate": 1.5, "zoom": 1.5}
+    assert half["boil"] == {**TURNED["bends"]["boil"], "amount": 0.5}  # its seed and its own time stay
+
+
+def test_an_angle_turns_the_shorter_way():
+    half = between([TURNED, STRANGE], [0.5, 0.5])["bends"]["turn"]
+    assert abs(math.remainder(half["rotate"] - math.pi, 2 * math.pi)) < 1e-9 and half["zoom"] == 1.5
+
+
+def test_bends_of_another_kind_switch():
+    for weight, one in ((0.6, TURNED), (0.4, STRANGE)):
+        assert between([TURNED, STRANGE], [weight, 1 - weight])["bends"]["boil"] == one["bends"]["boil"]
+
+
+def test_a_look_can_be_bent_by_what_is_seen_and_is_taken_back_as_it_was():
+    bent = {"kind": "transform", "rotate": {"feature": "hand.angle", "otherwise": {"feature": "light"}}}
+    kept = checked({"bends": {"turn": bent}, "latent.psi": {"feature": "hand.x"}})
+    assert kept["bends"]["turn"]["rotate"]["otherwise"]["feature"] == "light" and checked(kept) == kept
+    with pytest.raises(BadPatch, match="bends.turn.rotat: no such key"):
+        checked({"bends": {"turn": {"kind": "transform", "rotat": 1}}})
+
+
+def test_a_look_from_another_instrument_is_cut_to_the_numbers_that_are_there():
+    p = Patch(sources=INSTRUMENT.sources, features={"hand": Hand(), "light": Brightness()})
+    lost = {"feature": "light", "otherwise": {"feature": "gone"}}
+    bent = {"kind": "transform", "rotate": {"feature": "foot.angle"}, "zoom": {"feature": "hand.x"}, "x": lost}
+    fits = fitted(checked({"bends": {"turn": bent}, "latent.psi": {"feature": "hand.y"}}), p)
+    turn = patch.changed(p, fits).bends["turn"]
+    assert turn.rotate == 0.0 and turn.zoom.feature == "hand.x" and turn.x.otherwise is None
+    assert "latent.psi" not in fits
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.sampled_from([NONE, TURNED, STRANGE]), min_size=1, max_size=4), st.data())
+def test_between_any_bends_lies_a_look_that_can_be_played(asked, data):
+    shares = data.draw(st.lists(st.floats(0.01, 1), min_size=len(asked), max_size=len(asked)))
+    assert checked(between(asked, shares))["bends"] == between(asked, shares)["bends"]

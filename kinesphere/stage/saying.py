@@ -9,6 +9,7 @@ from dataclasses import MISSING, fields
 from typing import TYPE_CHECKING, Any
 
 from kinesphere import patch
+from kinesphere.engine import bendable
 from kinesphere.patch import STATIONS
 from kinesphere.stage import showing
 from kinesphere.types import KinesphereError, heard
@@ -132,19 +133,30 @@ def model(name: str, G: Any) -> dict[str, Any]:
         rows[band] = [found.start, found.stop]
     return {
         "name": name, "family": G.family, "resolution": G.img_resolution, "num_ws": G.num_ws, "z_dim": G.z_dim,
-        "c_dim": G.c_dim, "rows": rows,
+        "c_dim": G.c_dim, "rows": rows, "bends": [kind for kind in patch.STATIONS["bends"] if not _lacks(G, kind)],
     }  # fmt: skip
+
+
+def _lacks(G: Any, kind: str) -> bool:
+    """Whether a model cannot be bent so."""
+    bends = {kind: patch.STATIONS["bends"][kind]()}
+    return bool(bendable(patch.Patch(bends=bends), G)[1])
 
 
 def kinds() -> dict[str, Any]:
     """What can be added to a patch, drawn from the registries."""
     return {
         section: [
-            {"kind": kind, "heard": heard(cls), "fields": [_field(part) for part in fields(cls) if part.init]}
+            {"kind": kind, "heard": heard(cls), "about": _about(section, cls), "fields": [_field(part) for part in fields(cls) if part.init]}
             for kind, cls in registry.items()
         ]
         for section, registry in STATIONS.items()
     }
+
+
+def _about(section: str, cls: type) -> str:
+    """What a bend does, in the first sentence of its docstring."""
+    return (cls.__doc__ or "").strip().partition("\n")[0].rstrip(".") if section == "bends" else ""
 
 
 def _field(part: Any) -> dict[str, Any]:

@@ -21,10 +21,19 @@ export interface RouteTable {
   one_euro: { min_cutoff: number; beta: number; d_cutoff: number } | null;
   spring: { frequency: number; damping: number } | null;
   circular: number | null;
+  otherwise: number | RouteTable | null; // while the feature is lost; null: it is held
+  fade: number;
 }
 
 export interface RouteState extends RouteTable {
   place: string;
+}
+
+/** A number that a route may name: its range, and the full turn of an angle. */
+export interface Felt {
+  low: number;
+  high: number;
+  turn: number | null;
 }
 
 export interface Drive {
@@ -74,6 +83,7 @@ export interface PatchDocument {
   sources: Record<string, Station>;
   features: Record<string, Station>;
   latent: LatentState;
+  bends: Record<string, Station>;
   picture: { noise_mode: string; fps: number; [field: string]: Plain };
   sinks: Record<string, Station>;
   shown?: ShownState;
@@ -88,6 +98,7 @@ export interface Model {
   z_dim: number;
   c_dim: number;
   rows: Record<string, [number, number]>;
+  bends: string[]; // kinds that it can do
 }
 
 export type ControlKind =
@@ -166,6 +177,7 @@ export interface Library {
 export interface Kind {
   kind: string;
   fields: Plain;
+  about?: string; // what it does, in a sentence
   heard?: boolean; // a source that is heard, a feature that listens; left out: seen, looks
 }
 
@@ -175,6 +187,7 @@ export interface State {
   model: Model;
   controls: Control[];
   routes: RouteState[];
+  felt: Record<string, Felt>; // by what a route calls it
   history: { undo: number; redo: number };
   seeds: { history: number[]; favourites: number[] };
   looks: LooksState;
@@ -205,7 +218,7 @@ export interface Meters {
   memory: number;
   viewers: number;
   stations: Record<string, StationMeter>;
-  features: Record<string, number | number[] | null>;
+  features: Record<string, number | number[] | Record<string, number | null> | null>;
   numbers: Record<string, number>;
 }
 
@@ -282,12 +295,14 @@ export function restingState(): State {
       sources: {},
       features: {},
       latent: { seed: 0, mix: [], drift: 0, rows: {}, psi: 0.7, cutoff: null, directions: {}, label: 0 },
+      bends: {},
       picture: { noise_mode: "const", fps: 30 },
       sinks: {},
     },
-    model: { name: "", family: "", resolution: 0, num_ws: 0, z_dim: 0, c_dim: 0, rows: {} },
+    model: { name: "", family: "", resolution: 0, num_ws: 0, z_dim: 0, c_dim: 0, rows: {}, bends: [] },
     controls: [],
     routes: [],
+    felt: {},
     history: { undo: 0, redo: 0 },
     seeds: { history: [], favourites: [] },
     looks: { snapshots: [], cues: [], cue: null, morph: null },

@@ -3,6 +3,7 @@
 import { LitElement, type TemplateResult, css, html } from "lit";
 import { customElement, state } from "lit/decorators.js";
 import "../controls.ts";
+import { groups, within } from "../felt.ts";
 import { Follows } from "../link.ts";
 import type { Control, Drive } from "../protocol.ts";
 import { clamp, written } from "../ranges.ts";
@@ -44,7 +45,7 @@ const WAYS = "directions"; // of the latent: the widest ways through the model
 /** Controls by section and, in it, by station: "features.light.smoothing" belongs to light; "latent.rows.fine" to its band. */
 export function sections(controls: Control[]): Section[] {
   const found = new Map<string, { loose: Control[]; parts: Map<string, Control[]> }>();
-  for (const key of ["sources", "features", "latent"]) found.set(key, { loose: [], parts: new Map() });
+  for (const key of ["sources", "features", "latent", "bends"]) found.set(key, { loose: [], parts: new Map() });
   for (const control of controls) {
     const path = control.place.split(".");
     const key = path[0]!;
@@ -178,6 +179,9 @@ export class Play extends LitElement {
         height: 100%;
         padding: 0 2px;
       }
+      .gauge .bars.low {
+        align-items: flex-end;
+      }
       .gauge .bars b {
         flex: 1;
         background: var(--live);
@@ -271,6 +275,17 @@ export class Play extends LitElement {
             : ""}
         `;
       }
+      case "bends":
+        return html`
+          ${Object.keys(patch.bends).map(
+            (name) => html`<div class="card">
+              <h3>${name}</h3>
+              ${(parts.get(name) ?? []).map(control)}
+              <ks-remove .place=${`bends.${name}`}></ks-remove>
+            </div>`,
+          )}
+          <div class="card list"><ks-add section="bends"></ks-add></div>
+        `;
       default:
         return html`
           ${section.loose.length ? html`<div class="card">${section.loose.map(control)}</div>` : ""}
@@ -290,7 +305,9 @@ export class Play extends LitElement {
       <div class="feature">
         <span class="name"><span class="tint" .style=${`background:${hue(name)}`}></span>${name}</span>
         <div class="gauge" .style=${`--live:${hue(name)}`} role="img" aria-label=${typeof now === "number" ? `${name}: ${written(now)}` : name}>
-          ${Array.isArray(now)
+          ${now !== null && typeof now === "object" && !Array.isArray(now)
+            ? this.#several(name, now)
+            : Array.isArray(now)
             ? html`<div class="bars">
                 ${now.map((part) => html`<b .style=${`height:${Math.round(clamp(Math.abs(part) / 2, 0.05, 1) * 100)}%`}></b>`)}
               </div>`
@@ -323,6 +340,19 @@ export class Play extends LitElement {
             ${held.map(control)}
             <ks-remove .place=${`features.${name}`}></ks-remove>
           </div>` : ""}
+    </div>`;
+  }
+
+  /** Each of several numbers as a bar, where it is in its range; one that is not known is not there. */
+  #several(name: string, now: Record<string, number | null>): TemplateResult {
+    const { felt } = this.#stage.link.state;
+    return html`<div class="bars low">
+      ${groups([name], felt)[0]!.numbers.map((number) => {
+        const { low, high } = felt[number]!;
+        const value = now[within(number)] ?? null;
+        const part = value === null ? 0 : clamp((value - low) / (high - low), 0.04, 1);
+        return html`<b title="${within(number)}${value === null ? "" : ` ${written(value)}`}" .style=${`height:${Math.round(part * 100)}%`}></b>`;
+      })}
     </div>`;
   }
 

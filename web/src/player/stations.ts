@@ -1,4 +1,4 @@
-/** Sources and features come and go. */
+/** Sources, features and bends come and go. */
 
 import { LitElement, css, html } from "lit";
 import { customElement, property } from "lit/decorators.js";
@@ -15,6 +15,8 @@ const SAID: Record<string, string> = {
   brightness: "brightness: how light it is there",
   motion: "motion: how much moves there",
 };
+
+const ONE = { sources: "a source", features: "a feature", bends: "a bend" };
 
 /** A name for a new station that nobody has: "motion", "motion2", ... */
 export function free(kind: string, taken: string[]): string {
@@ -42,8 +44,8 @@ function ready(kind: Kind): boolean {
 
 @customElement("ks-add")
 export class Add extends LitElement {
-  @property() section: "sources" | "features" = "features";
-  #stage = new Follows(this, ["kinds", "patch", "library"]);
+  @property() section: "sources" | "features" | "bends" = "features";
+  #stage = new Follows(this, ["kinds", "patch", "library", "model"]);
 
   static override styles = [
     theme,
@@ -71,10 +73,16 @@ export class Add extends LitElement {
     const kinds = all.filter(ready);
     if (!kinds.length) return html``;
     const shelves = this.section === "sources" ? all.filter(({ kind }) => kind in SHELVES) : [];
-    const one = this.section === "sources" ? "a source" : "a feature";
+    const one = ONE[this.section];
+    const able = (kind: string) => this.section !== "bends" || state.model.bends.includes(kind);
     return html`<select aria-label="Add ${one}" @change=${this.#add}>
       <option value="" selected>+ Add ${one}</option>
-      ${kinds.map(({ kind }) => html`<option value=${kind}>${SAID[kind] ?? kind}</option>`)}
+      ${kinds.map(
+        ({ kind, about }) =>
+          html`<option value=${kind} ?disabled=${!able(kind)}>
+            ${SAID[kind] ?? (about ? `${kind}: ${about}` : kind)}${able(kind) ? "" : " (not this model)"}
+          </option>`,
+      )}
       ${shelves.map(({ kind }) => {
         const { shelf, title, empty } = SHELVES[kind]!;
         const files = state.library[shelf];

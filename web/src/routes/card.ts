@@ -427,7 +427,7 @@ export class RouteCard extends LitElement {
     >
       <ks-response ?on=${on} .filter=${filter(section, route)}></ks-response>
       <span>${NAMES[section]}</span>
-      <small>${on ? said(section, route) : "off"}</small>
+      <small>${on ? said(section, route) : section === "otherwise" ? "held" : "off"}</small>
     </button>`;
   }
 
@@ -500,6 +500,24 @@ export class RouteCard extends LitElement {
               ></ks-number>`
             : nothing}
         </div>`;
+      case "otherwise": {
+        const { otherwise, fade } = route;
+        const [low, high] = [this.control?.low ?? Math.min(route.low, route.high), this.control?.high ?? Math.max(route.low, route.high)];
+        const rest = typeof this.control?.default === "number" ? this.control.default : route.low;
+        return html`<div class="editor">
+          ${off({ otherwise: null }, { otherwise: rest })}
+          <p>While ${route.feature} is not seen, as a hand out of the picture (otherwise). Off: the last value is held.</p>
+          ${typeof otherwise === "number"
+            ? html`${slider("Goes to", "Where it goes meanwhile.", otherwise, [low, high], this.control?.unit ?? "", rest, (value) => this.#set({ otherwise: value }), this.control?.scale ?? "linear")}
+                <button class="bare" @click=${() => this.#tell("otherwise")}>Let another feature play it then</button>`
+            : on
+              ? html`<button @click=${() => this.dispatchEvent(new CustomEvent("show", { detail: `${this.place}.otherwise` }))}>
+                  ${otherwise!.feature} plays it then: show how
+                </button>`
+              : nothing}
+          ${on ? slider("Fade", "Seconds until 63 % of the way there, and of the way back.", fade, [0, 10], "s", 0.5, (seconds) => this.#set({ fade: seconds })) : nothing}
+        </div>`;
+      }
     }
   }
 
@@ -553,13 +571,14 @@ export class RouteCard extends LitElement {
   };
 }
 
-const SECTIONS: Section[] = ["envelope", "one_euro", "spring", "circular"];
+const SECTIONS: Section[] = ["envelope", "one_euro", "spring", "circular", "otherwise"];
 
 const NAMES: Record<Section, string> = {
   envelope: "Rise and fall",
   one_euro: "Steady hand",
   spring: "Spring",
   circular: "Goes round",
+  otherwise: "When lost",
 };
 
 function acts(section: Section, route: Route): boolean {
@@ -578,6 +597,8 @@ function filter(section: Section, route: Route): Filter {
       return { kind: "spring", ...(route.spring ?? { frequency: 60, damping: 1 }) };
     case "circular":
       return { kind: "circular", turn: route.circular };
+    case "otherwise":
+      return { kind: "otherwise", fade: route.otherwise === null ? null : route.fade };
   }
 }
 
@@ -591,6 +612,8 @@ function said(section: Section, route: Route): string {
       return `${short(route.spring!.frequency)} Hz`;
     case "circular":
       return `turn ${short(route.circular!)}`;
+    case "otherwise":
+      return typeof route.otherwise === "number" ? `goes to ${short(route.otherwise)}` : `${route.otherwise!.feature} plays`;
   }
 }
 

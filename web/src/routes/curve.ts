@@ -32,6 +32,8 @@ export const PLAIN: Readonly<Omit<Route, "feature">> = {
   one_euro: null,
   spring: null,
   circular: null,
+  otherwise: null,
+  fade: 0.5,
 };
 
 /** A route with every field, from a table that may leave some out. */
@@ -53,7 +55,7 @@ export function table(route: Route): Record<string, Plain> {
   const kept: Record<string, Plain> = { feature: route.feature };
   for (const [name, plain] of Object.entries(PLAIN)) {
     const value = route[name as keyof Route];
-    if (value !== plain && value !== null) kept[name] = value;
+    if (value !== plain && value !== null) kept[name] = value as Plain;
   }
   return kept;
 }

@@ -2,6 +2,7 @@
 
 import { LitElement, css, html } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
+import { now, station, within } from "../felt.ts";
 import { Follows } from "../link.ts";
 import type { Meters } from "../protocol.ts";
 import { theme } from "../theme.ts";
@@ -10,7 +11,10 @@ import { Live, SECONDS, hue, legible, seen, short, trace } from "./trace.ts";
 
 const MOST = 32; // numbers of a latent that are shown
 
-/** <ks-feature name="light" vector .plays=${["psi"]}>. Event "pick": it is to be connected from a list. */
+/**
+ * <ks-feature name="light" vector .plays=${["psi"]}>. Event "pick": it is to be connected from a list. One number of several,
+ * "hand.angle", is a small one, with its own name only.
+ */
 @customElement("ks-feature")
 export class FeatureMeter extends LitElement {
   @property() name = "";
@@ -21,7 +25,7 @@ export class FeatureMeter extends LitElement {
 
   @state() private error = "";
   @query("canvas") private canvas!: HTMLCanvasElement;
-  @query(".now") private now!: HTMLElement;
+  @query(".now") private digits!: HTMLElement;
   #stage = new Follows(this, ["patch"]);
   #width = 0; // of the canvas, known without asking the layout 15 times a second
   #watch = new ResizeObserver(([entry]) => {
@@ -57,6 +61,27 @@ export class FeatureMeter extends LitElement {
         cursor: grab;
         touch-action: pan-y;
         -webkit-touch-callout: none;
+      }
+      .small {
+        grid-template: auto 22px / 1fr auto;
+        min-height: 56px;
+        padding: 6px 10px 7px;
+      }
+      .small .name {
+        font-weight: 400;
+        font-size: 13px;
+      }
+      .small .name i {
+        width: 6px;
+        height: 6px;
+        margin-right: 6px;
+        visibility: hidden;
+      }
+      .small .plays {
+        visibility: visible;
+      }
+      .small canvas {
+        height: 22px;
       }
       .tile:hover {
         border-color: var(--edge);
@@ -105,18 +130,21 @@ export class FeatureMeter extends LitElement {
 
   protected override render() {
     const colour = hue(this.name);
+    const small = within(this.name);
     const what = this.vector ? "a whole picture's worth of numbers" : "one number";
     return html`<button
-      class="tile"
+      class="tile ${small ? "small" : ""}"
       aria-label="${this.name}: ${what}. ${this.#note()} Press Enter to choose what it plays."
-      title="Drag it onto what it should play"
+      title=${small ? `${this.#note()}: drag it onto what it should play` : "Drag it onto what it should play"}
       @pointerdown=${this.#press}
       @click=${(event: MouseEvent) => event.detail === 0 && this.#pick()}
     >
-      <span class="name"><i .style=${`background:${colour}`}></i>${this.name}</span>
+      <span class="name"
+        ><i class=${this.plays.length ? "plays" : ""} .style=${`background:${colour}`}></i>${small || this.name}</span
+      >
       <span class="now"></span>
       <canvas></canvas>
-      <span class="note ${this.error ? "bad" : ""}">${this.error || this.#note()}</span>
+      ${small ? "" : html`<span class="note ${this.error ? "bad" : ""}">${this.error || this.#note()}</span>`}
     </button>`;
   }
 
@@ -142,20 +170,20 @@ export class FeatureMeter extends LitElement {
   #draw(meters: Meters): void {
     if (!this.canvas) return;
     const scale = devicePixelRatio || 1;
-    const [width, height] = [Math.round(this.#width * scale), Math.round(44 * scale)];
+    const [width, height] = [Math.round(this.#width * scale), Math.round((within(this.name) ? 22 : 44) * scale)];
     if (!width) return;
     if (this.canvas.width !== width) [this.canvas.width, this.canvas.height] = [width, height];
     const context = this.canvas.getContext("2d")!;
     context.clearRect(0, 0, width, height);
-    const value = meters.features[this.name];
+    const value = now(meters.features, this.name);
     const stations = this.#stage.link.meters.stations;
-    const error = (stations[`features.${this.name}`] ?? stations[this.name])?.error;
+    const error = (stations[`features.${station(this.name)}`] ?? stations[this.name])?.error;
     this.error = error ?? "";
     if (Array.isArray(value)) this.#strip(context, value, width, height);
     else this.#line(context, width, height, scale);
-    if (!legible() && this.now.textContent) return;
-    this.now.textContent = Array.isArray(value) ? "" : typeof value === "number" ? short(value) : "no value yet";
-    this.now.classList.toggle("quiet", typeof value !== "number");
+    if (!legible() && this.digits.textContent) return;
+    this.digits.textContent = Array.isArray(value) ? "" : typeof value === "number" ? short(value) : within(this.name) ? "–" : "no value yet";
+    this.digits.classList.toggle("quiet", typeof value !== "number");
   }
 
   /** Each number as a bar, up or down from the middle. */
@@ -175,13 +203,18 @@ export class FeatureMeter extends LitElement {
 
   /** The last seconds as a line, and now as a point at its end. */
   #line(context: CanvasRenderingContext2D, width: number, height: number, scale: number): void {
-    const { values, now } = trace(this.name);
+    const { values, now: last } = trace(this.name);
     const span = seen(this.name);
     context.fillStyle = "#ffffff14";
     context.fillRect(0, height - scale, width, scale);
     if (!span) return;
     const inUnit = span[0] >= 0 && span[1] <= 1;
-    const [low, high] = inUnit ? [0, 1] : [span[0], Math.max(span[1], span[0] + 1e-6)];
+    const own = within(this.name) ? this.#stage.link.state.felt[this.name] : undefined;
+    const [low, high] = own
+      ? [Math.min(own.low, span[0]), Math.max(own.high, span[1])]
+      : inUnit
+        ? [0, 1]
+        : [span[0], Math.max(span[1], span[0] + 1e-6)];
     const end = width - 6 * scale;
     const top = 5 * scale;
     const x = (i: number) => end - ((values.length - 1 - i) * end) / (15 * SECONDS - 1);
@@ -216,7 +249,7 @@ export class FeatureMeter extends LitElement {
     context.globalAlpha = 1;
     if (Number.isFinite(values.at(-1))) {
       context.beginPath();
-      context.arc(end, y(now), 3.2 * scale, 0, 7);
+      context.arc(end, y(last), 3.2 * scale, 0, 7);
       context.fill();
     }
   }

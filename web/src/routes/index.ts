@@ -4,17 +4,18 @@ import { LitElement, type PropertyValues, css, html, nothing } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
 import { ref } from "lit/directives/ref.js";
 import { repeat } from "lit/directives/repeat.js";
+import { first, groups, station, within } from "../felt.ts";
 import { Follows } from "../link.ts";
 import type { Control, Plain, RouteTable } from "../protocol.ts";
 import { theme } from "../theme.ts";
 import "./card.ts";
 import "./choose.ts";
 import type { Choose, Option } from "./choose.ts";
-import { type Route, complete, table } from "./curve.ts";
+import { complete, table } from "./curve.ts";
 import { type Load, type Target, carried, receives } from "./drag.ts";
 import "./feature.ts";
 import "./parameter.ts";
-import { gather, seen } from "./trace.ts";
+import { gather, hue, seen } from "./trace.ts";
 
 /** What the open list is for. */
 type Wish = { feature: string } | { place: string };
@@ -29,7 +30,7 @@ export class Routes extends LitElement {
   @state() private wish: Wish | null = null;
   @state() private over = "";
   @query("ks-choose") private choose!: Choose;
-  #stage = new Follows(this, ["patch", "controls", "routes", "performance"]);
+  #stage = new Follows(this, ["patch", "controls", "routes", "felt", "performance"]);
   #learning: string | null = null;
   #carry = () => {
     this.load = carried?.what === "feature" || carried?.what === "latent" ? carried : null;
@@ -64,6 +65,27 @@ export class Routes extends LitElement {
         display: grid;
         grid-template-columns: repeat(auto-fill, minmax(150px, 1fr));
         gap: 10px;
+      }
+      .several {
+        grid-column: 1 / -1;
+        display: grid;
+        gap: 6px;
+      }
+      .several h3 {
+        display: flex;
+        align-items: center;
+        gap: 8px;
+        font-weight: 600;
+      }
+      .several h3 i {
+        width: 8px;
+        height: 8px;
+        border-radius: 50%;
+      }
+      .several div {
+        display: grid;
+        grid-template-columns: repeat(auto-fill, minmax(112px, 1fr));
+        gap: 8px;
       }
       .list {
         display: grid;
@@ -143,8 +165,8 @@ export class Routes extends LitElement {
     const controls = this.#targets();
     const driven = controls.filter((control) => this.#driver(control));
     const free = controls.filter((control) => !this.#driver(control));
-    const features = Object.keys(link.state.patch.features);
-    const groups = [...new Set(free.map((control) => control.group))];
+    const features = groups(Object.keys(link.state.patch.features), link.state.felt);
+    const sections = [...new Set(free.map((control) => control.group))];
     const list = (group: string) =>
       html`<div class="list">
         ${repeat(
@@ -163,14 +185,14 @@ export class Routes extends LitElement {
           ? html`<div class="features">
               ${repeat(
                 features,
-                (name) => name,
-                (name) => html`<ks-feature
-                  .name=${name}
-                  .kind=${link.state.patch.features[name]!.kind}
-                  ?vector=${this.#vector(name)}
-                  .plays=${[...new Set(driven.filter((c) => this.#driver(c) === name).map((c) => this.#label(c).split(": ")[0]!))]}
-                  @pick=${() => this.#pick({ feature: name })}
-                ></ks-feature>`,
+                ({ name }) => name,
+                ({ name, numbers }) =>
+                  numbers.some(within)
+                    ? html`<div class="several" role="group" aria-label=${name}>
+                        <h3><i .style=${`background:${hue(name)}`}></i>${name}</h3>
+                        <div>${numbers.map((number) => this.#meter(number, driven))}</div>
+                      </div>`
+                    : this.#meter(name, driven),
               )}
             </div>`
           : html`<p class="empty">
@@ -197,13 +219,13 @@ export class Routes extends LitElement {
               <h2 id="free">Could be played</h2>
               <p>Press Learn, then move.</p>
             </header>
-            ${groups.map((group) =>
+            ${sections.map((group) =>
               group === SINGLE
                 ? html`<details ?open=${this.load?.what === "latent"}>
                     <summary>${GROUPS[group]}</summary>
                     ${list(group)}
                   </details>`
-                : html`${groups.length > 1 ? html`<h3>${title(group)}</h3>` : nothing}${list(group)}`,
+                : html`${sections.length > 1 ? html`<h3>${title(group)}</h3>` : nothing}${list(group)}`,
             )}
           </section>`
         : nothing}
@@ -214,6 +236,17 @@ export class Routes extends LitElement {
         @chosen=${this.#chosen}
       ></ks-choose>
     `;
+  }
+
+  #meter(name: string, driven: Control[]) {
+    const plays = driven.filter((control) => this.#driver(control) === name).map((c) => this.#label(c).split(": ")[0]!);
+    return html`<ks-feature
+      .name=${name}
+      .kind=${this.#stage.link.state.patch.features[station(name)]!.kind}
+      ?vector=${this.#vector(name)}
+      .plays=${[...new Set(plays)]}
+      @pick=${() => this.#pick({ feature: name })}
+    ></ks-feature>`;
   }
 
   #row(control: Control) {
@@ -233,6 +266,8 @@ export class Routes extends LitElement {
         @toggle=${() => (this.opened = this.opened === place ? "" : place)}
         @remove=${() => this.#free(control)}
         @other=${() => this.#pick({ place })}
+        @otherwise=${() => this.#pick({ place: `${place}.otherwise` })}
+        @show=${(event: CustomEvent<string>) => this.#open(event.detail)}
       ></ks-route>`;
     }
     return html`<ks-parameter
@@ -253,12 +288,28 @@ export class Routes extends LitElement {
     const { controls, routes } = this.#stage.link.state;
     const known = controls.filter((control) => control.routable || control.kind === "rows");
     const unknown = routes.filter((route) => !known.some((control) => control.place === route.place));
-    return [...known, ...unknown.map(({ place }) => ({ ...NAMELESS, place, label: place }))];
+    return [...known, ...unknown.map(({ place }) => this.#instead(place) ?? { ...NAMELESS, place, label: place })];
+  }
+
+  /** What is played while the feature of a route is lost: the same parameter once more. */
+  #instead(place: string): Control | null {
+    const of = place.endsWith(OTHERWISE) ? place.slice(0, -OTHERWISE.length) : "";
+    const control = this.#stage.link.state.controls.find((c) => c.place === of) ?? (of ? this.#instead(of) : null);
+    return control && { ...control, place, label: `${control.label}, when lost` };
+  }
+
+  #control(place: string): Control | undefined {
+    return this.#targets().find((control) => control.place === place) ?? this.#instead(place) ?? undefined;
+  }
+
+  #open(place: string): void {
+    this.opened = place;
+    void this.updateComplete.then(() => this.#show(place));
   }
 
   #label(control: Control): string {
     const [section, name] = control.place.split(".");
-    return section === "sources" || section === "features" ? `${name}, ${control.label}` : control.label;
+    return section === "sources" || section === "features" || section === "bends" ? `${name}, ${control.label}` : control.label;
   }
 
   /** The feature that moves it; "" where none does. */
@@ -269,9 +320,7 @@ export class Routes extends LitElement {
   }
 
   #vector(feature: string): boolean {
-    const { link } = this.#stage;
-    if (Array.isArray(link.meters.features[feature])) return true;
-    return link.state.controls.some((control) => control.kind === "rows" && control.choices?.includes(feature));
+    return !(feature in this.#stage.link.state.felt);
   }
 
   #refuses(control: Control, load: Load): string {
@@ -302,9 +351,8 @@ export class Routes extends LitElement {
       return;
     }
     const old = this.#driver(control) ? complete(value as unknown as RouteTable) : null;
-    link.change({ [place]: table(first(feature, control, old)) as Plain });
-    this.opened = place;
-    void this.updateComplete.then(() => this.#show(place));
+    link.change({ [place]: table(first(feature, link.state.felt[feature], seen(feature), control, old)) as Plain });
+    this.#open(place);
   }
 
   /** Let go: a band goes back to the seed, a number stays where it is played now. */
@@ -335,7 +383,7 @@ export class Routes extends LitElement {
     if (!this.wish) return "";
     if ("feature" in this.wish) return `What should ${this.wish.feature} play?`;
     const { place } = this.wish;
-    const control = this.#targets().find((c) => c.place === place);
+    const control = this.#control(place);
     return `What should move ${control ? this.#label(control) : place}?`;
   }
 
@@ -351,10 +399,12 @@ export class Routes extends LitElement {
           note: this.#driver(control) && `moved by ${this.#driver(control)}`,
         }));
     }
-    const control = this.#targets().find((c) => c.place === wish.place);
-    return Object.keys(this.#stage.link.state.patch.features)
+    const control = this.#control(wish.place);
+    const { patch, felt } = this.#stage.link.state;
+    return groups(Object.keys(patch.features), felt)
+      .flatMap(({ name, numbers }) => (numbers.length ? numbers : [name]))
       .filter((name) => control && !this.#refuses(control, this.#load(name)))
-      .map((name) => ({ value: name, label: name, note: this.#stage.link.state.patch.features[name]!.kind }));
+      .map((name) => ({ value: name, label: name, note: patch.features[station(name)]!.kind }));
   }
 
   #load(feature: string): Load {
@@ -365,12 +415,13 @@ export class Routes extends LitElement {
     const { wish } = this;
     if (!wish) return;
     const place = "feature" in wish ? event.detail : wish.place;
-    const control = this.#targets().find((c) => c.place === place);
+    const control = this.#control(place);
     if (control) this.#connect("feature" in wish ? wish.feature : event.detail, control);
   };
 }
 
 const SINGLE = "latent.rows.single";
+const OTHERWISE = ".otherwise";
 
 /** What the groups of controls are called here. */
 const GROUPS: Record<string, string> = {
@@ -401,16 +452,3 @@ const NAMELESS: Control = {
   choices: null,
   routable: true,
 };
-
-/** How a feature begins to play a number: over the whole of it, from what the feature has just been seen to do. */
-function first(feature: string, control: Control, old: Route | null): Route {
-  const span = seen(feature);
-  const usual = !span || (span[0] >= 0 && span[1] <= 1);
-  const route = complete({ ...(old ?? {}), feature });
-  if (!old) [route.low, route.high] = control.routed ?? [control.low ?? 0, control.high ?? 1];
-  [route.in_low, route.in_high] = usual || span[0] === span[1] ? [0, 1] : [rounded(span[0]), rounded(span[1])];
-  if (old && old.circular !== null) route.circular = null;
-  return route;
-}
-
-const rounded = (value: number): number => Number(value.toPrecision(3));

@@ -19,7 +19,8 @@ export type Filter =
   | { kind: "envelope"; attack: number; release: number }
   | ({ kind: "one_euro" } & OneEuro)
   | ({ kind: "spring" } & Spring)
-  | { kind: "circular"; turn: number | null };
+  | { kind: "circular"; turn: number | null }
+  | { kind: "otherwise"; fade: number | null };
 
 /** <ks-response .filter .on>: grey is the hand, the colour what follows it. */
 @customElement("ks-response")
@@ -64,6 +65,7 @@ export class Response extends LitElement {
   protected override render() {
     const { filter } = this;
     if (filter.kind === "circular") return this.#circle();
+    if (filter.kind === "otherwise") return this.#lost(filter.fade);
     const way = filter.kind === "one_euro" ? trembling : upAndDown;
     const seconds = span(filter);
     const step =
@@ -83,6 +85,19 @@ export class Response extends LitElement {
     const high = Math.max(1, ...made);
     return html`<svg viewBox="0 0 ${WIDE} ${HIGH}" preserveAspectRatio="none" aria-hidden="true">
       ${svg`<path class="hand" d=${line(hand, low, high)}></path><path class="made" d=${line(made, low, high)}></path>`}
+    </svg>`;
+  }
+
+  /** A hand that goes and comes back: what follows it waits, or fades to the bottom. */
+  #lost(fade: number | null) {
+    const [gone, back] = [0.3, 0.7]; // of the span, which is 6 fades long
+    const way = (x: number) =>
+      fade === null || x < gone ? 1 : x < back ? Math.exp(-6 * (x - gone)) : 1 - (1 - Math.exp(-6 * (back - gone))) * Math.exp(-6 * (x - back));
+    const made = Array.from({ length: POINTS }, (_, i) => way(i / (POINTS - 1)));
+    const hand = [0, gone, back, 1].map((x) => x * WIDE);
+    return html`<svg viewBox="0 0 ${WIDE} ${HIGH}" preserveAspectRatio="none" aria-hidden="true">
+      ${svg`<path class="hand" d="M${hand[0]} 8 H${hand[1]} M${hand[2]} 8 H${hand[3]}"></path>
+        <path class="made" d=${line(made, -0.1, 1.1)}></path>`}
     </svg>`;
   }
 

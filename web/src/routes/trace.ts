@@ -1,6 +1,7 @@
 /** What each feature has just been: a few seconds of every number, gathered once for all who draw it. */
 
 import type { ReactiveController, ReactiveControllerHost } from "lit";
+import { numbers, station } from "../felt.ts";
 import { stage } from "../link.ts";
 import type { Meters } from "../protocol.ts";
 
@@ -31,12 +32,10 @@ export function gather(): void {
 
 function remember(meters: Meters): void {
   beat++;
-  for (const name of traces.keys()) if (!(name in meters.features)) traces.delete(name);
-  for (const [name, value] of Object.entries(meters.features)) {
-    if (Array.isArray(value)) continue;
+  for (const name of traces.keys()) if (!(station(name) in meters.features)) traces.delete(name);
+  for (const [name, number] of numbers(meters.features)) {
     let trace = traces.get(name);
     if (!trace) traces.set(name, (trace = { values: [], now: NaN }));
-    const number = value ?? NaN;
     trace.values.push(number);
     if (trace.values.length > LENGTH) trace.values.shift();
     if (Number.isFinite(number)) trace.now = number;
@@ -93,7 +92,7 @@ export class Live implements ReactiveController {
 /** A feature's own colour, the same wherever it appears: by its place in the patch. */
 const HUES = ["#f4b266", "#7fc4d6", "#c9a2e4", "#93cf9d", "#f09c8d", "#9db1f2"];
 export const hue = (feature: string): string => {
-  const index = Object.keys(stage().state.patch.features).indexOf(feature);
+  const index = Object.keys(stage().state.patch.features).indexOf(station(feature));
   return HUES[Math.max(index, 0) % HUES.length]!;
 };
 
