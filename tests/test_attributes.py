@@ -61,6 +61,14 @@ def test_numbers_come_to_mean_0_and_deviation_1_and_some_turn_in_the_mirror(grey
     assert_close(mirrored, np.array([[plain[0, 0], -plain[0, 1]], plain[1]]))
 
 
+def test_a_column_of_words_is_as_many_attributes_as_it_has_words(greys):
+    table(greys, [(f"{i:02d}.png", 0.5, i, "round" if i < 10 else "square") for i in range(40)])
+    known = read_attributes(open_set(greys), ["shape=round", "shape=square"])
+    assert known.names == ("shape=round", "shape=square")
+    assert_close(known.values[:, 0], -known.values[:, 1])
+    assert_close(known.values[0, 0] / known.values[39, 0], np.float32(-3.0), atol=1e-5, rtol=0)  # 1/4 against 3/4
+
+
 def test_d_learns_to_read_what_can_be_seen(greys, one_thread):
     t = training(greys, attributes=("light",), attributes_weight=4.0)
     for _ in range(150):
@@ -160,7 +168,8 @@ def test_the_head_is_not_part_of_a_snapshot(greys, tmp_path, one_thread):
         (None, "light", "there is none that can be read"),
         ([("00.png", 1, 1, "a")], "light", "no row for 01.png"),
         ([(f"{i:02d}.png", 1, 1, "a") for i in range(40)], "smile", "no attribute 'smile' in .*: it has hidden, light, shape"),
-        ([(f"{i:02d}.png", 1, 1, "a") for i in range(40)], "shape", "shape of 00.png in 'greys-factors.csv' is 'a'"),
+        ([(f"{i:02d}.png", 1, 1, "a") for i in range(40)], "shape", "shape of 00.png .* is 'a': attributes are numbers, or words as shape=a"),
+        ([(f"{i:02d}.png", 1, 1, "a") for i in range(40)], "shape=b", "shape is never 'b' in 'greys-factors.csv': it is a"),
         ([(f"{i:02d}.png", "nan", 1, "a") for i in range(40)], "light", "light of 00.png in 'greys-factors.csv' is 'nan'"),
     ],
 )  # fmt: skip

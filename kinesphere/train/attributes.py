@@ -37,7 +37,8 @@ class Attributes:
 
 
 def read_attributes(data: TrainingSet, asked: Sequence[str]) -> Attributes:
-    """Columns of the table beside a training set. A name with a minus before it turns its sign in the mirror: "-turn".
+    """Columns of the table beside a training set. A name with a minus before it turns its sign in the mirror: "-turn"; of a
+    column of words "hair=blue" is 1 where the word stands, else 0.
 
     Raises KinesphereError where there is no table, no such column, a picture without a row, or a value that is no number.
     """
@@ -52,10 +53,15 @@ def read_attributes(data: TrainingSet, asked: Sequence[str]) -> Attributes:
         ) from None
     names = tuple(name.removeprefix("-") for name in asked)
     columns = next(iter(rows.values()), {})
-    for name in names:
-        if name not in columns or name == PICTURE:
+    for column, _, word in (name.partition("=") for name in names):
+        if column not in columns or column == PICTURE:
             there = ", ".join(sorted(str(column) for column in columns if column != PICTURE))
-            raise KinesphereError(f"no attribute {name!r} in {place.name!r}: it has {there or 'none'}")
+            raise KinesphereError(f"no attribute {column!r} in {place.name!r}: it has {there or 'none'}")
+        words = {row[column] for row in rows.values()} if word else {word}
+        if word not in words:
+            raise KinesphereError(
+                f"{column} is never {word!r} in {place.name!r}: it is {', '.join(sorted(words)[:20])}"
+            )
     table = np.array([[_number(rows, place, picture, name) for name in names] for picture in data.names], np.float32)
     spread = table.std(0)
     table = (table - table.mean(0)) / np.where(spread > 0, spread, 1)
@@ -65,13 +71,18 @@ def read_attributes(data: TrainingSet, asked: Sequence[str]) -> Attributes:
 def _number(rows: dict[str, dict[str, str]], place: Path, picture: str, name: str) -> float:
     if picture not in rows:
         raise KinesphereError(f"{place.name!r} has no row for {picture}: it needs one for each picture of the set")
-    said = rows[picture][name]
+    column, _, word = name.partition("=")
+    said = rows[picture][column]
+    if word:
+        return float(said == word)
     try:
         value = float(said)
     except (TypeError, ValueError):
         value = np.nan
     if not np.isfinite(value):
-        raise KinesphereError(f"{name} of {picture} in {place.name!r} is {said!r}: attributes are numbers")
+        raise KinesphereError(
+            f"{name} of {picture} in {place.name!r} is {said!r}: attributes are numbers, or words as {name}={said}"
+        )
     return value
 
 
