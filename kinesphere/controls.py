@@ -89,8 +89,9 @@ WORDS: Mapping[str, Words] = {
     # features
     "source": Words("Looks at", "Which source it is drawn from; none is the first one."),
     "region": Words("Region", "The part of the picture that it looks at."),
+    "weights": Words("Eye's weights", "Of the network that looks, where it needs some: a file, a folder, a name.", unit="file"),
+    "what": Words("What", "What is looked for, by the network's own names."),
     "activations.network": Words("Eye", "Which frozen network does the looking: each notices other things."),
-    "activations.weights": Words("Eye's weights", "A file with the network's weights, where it needs one.", unit="file"),
     "activations.layers": Words("Depth", "Which layer of the network is read: early ones see edges, late ones see things."),
     "activations.size": Words("Sharpness", "How finely the region is looked at; none suits the network.", 32, 512, 1, "px"),
     "activations.pool": Words("Grid", "How exactly it knows where things are: mean does not, 4x4 does most."),
@@ -135,6 +136,10 @@ WORDS: Mapping[str, Words] = {
         "Memory", "How long somebody may stand still before they become part of the background.", 2, 600, 1, "s", "log"
     ),
     "cut.fade": Words("Fade", "How long a cut is felt.", 0.05, 5, 0.05, "s", "log"),
+    "depth.size": Words("Sharpness", "How finely the region is looked at, which costs time; none is a middle.", 64, 518, 1, "px"),
+    "depth.memory": Words("Memory", "How long it remembers how near and how far things were.", 1, 1800, 1, "s", "log"),
+    "segmentation.size": Words("Sharpness", "How finely the region is looked at; none suits the network.", 64, 1024, 1, "px"),
+    "classification.size": Words("Sharpness", "How finely the region is looked at; none suits the network.", 64, 512, 1, "px"),
     # latent
     "latent.seed": Words("Seed", "The picture where nothing moves: each number is another one.", 0, 2**32 - 1, 1),
     "latent.mix": Words("Between seeds", "Several seeds at once, each with its weight; none is the seed alone."),

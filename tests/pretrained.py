@@ -15,16 +15,18 @@ import transformers
 transformers.utils.logging.disable_progress_bar()
 
 DINO: dict[str, Any] = dict(hidden_size=24, num_hidden_layers=3, num_attention_heads=2, image_size=56)
+SMALL: dict[str, Any] = dict(hidden_size=16, num_attention_heads=2, intermediate_size=32)
+STAGES: dict[str, Any] = dict(hidden_sizes=[8, 12, 16, 20], depths=[1, 1, 1, 1])
 CONFIGS: dict[str, tuple[str, dict[str, Any]]] = {
     "dinov2": ("Dinov2", DINO),
     "efficientnet": ("EfficientNet", dict(width_coefficient=0.25, depth_coefficient=0.3, hidden_dim=320, num_labels=3)),
     "mobilenet": ("MobileNetV2", dict(depth_multiplier=0.25)),
-    "vit": ("ViT", dict(hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32, image_size=32, patch_size=8)),
+    "vit": ("ViT", dict(SMALL, num_hidden_layers=2, image_size=32, patch_size=8)),
     "registers": ("Dinov2WithRegisters", {**DINO, "num_register_tokens": 4}),
-    "segformer": ("Segformer", dict(hidden_sizes=[8, 12, 16, 20], depths=[1, 1, 1, 1], num_attention_heads=[1, 1, 2, 2], decoder_hidden_size=16)),
-    "resnet": ("ResNet", dict(embedding_size=8, hidden_sizes=[8, 12, 16, 20], depths=[1, 1, 1, 1], layer_type="basic")),
+    "segformer": ("Segformer", dict(STAGES, num_attention_heads=[1, 1, 2, 2], decoder_hidden_size=16)),
+    "resnet": ("ResNet", dict(STAGES, embedding_size=8, layer_type="basic")),
     "swin": ("Swin", dict(embed_dim=8, depths=[1, 1], num_heads=[1, 2], window_size=4, image_size=64)),
-    "convnext": ("ConvNext", dict(hidden_sizes=[8, 12, 16, 20], depths=[1, 1, 1, 1])),
+    "convnext": ("ConvNext", STAGES),
     "depth": (
         "DepthAnything",
         dict(

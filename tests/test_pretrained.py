@@ -149,11 +149,7 @@ def test_what_is_not_there_says_what_to_fetch_and_where_to_put_it(name, cache):
 
 
 def test_untrained_weights_are_the_same_for_a_seed(monkeypatch):
-    monkeypatch.setitem(
-        KNOWN,
-        "facebook/dinov2-small",
-        type(KNOWN["facebook/dinov2-small"])(0, {"model_type": "dinov2", **pretrained.DINO}),
-    )
+    monkeypatch.setitem(KNOWN, "facebook/dinov2-small", Known(0, {"model_type": "dinov2", **pretrained.DINO}))
     before = torch.random.get_rng_state()
     one, again, other = (load(f"random:{seed}", "features", "facebook/dinov2-small").model for seed in (1, 1, 2))
     assert torch.equal(torch.random.get_rng_state(), before)  # nobody else's chance is touched
@@ -230,8 +226,13 @@ def test_code_in_a_folder_is_never_run(folder, tmp_path):
 
 def test_code_that_is_chosen_by_a_name_is_not_chosen(folder, good):
     """Kernels, quantisers and adapters that transformers would fetch by a name in the folder."""
-    change(folder, _attn_implementation="someone/kernel", attn_implementation="someone/kernel", fusion_config={"patch_embeddings": True},
-           kernel_config={"a": "b"}, transformers_weights="../else.safetensors", dtype="float16")  # fmt: skip
+    change(folder, _attn_implementation="someone/kernel", attn_implementation="someone/kernel", dtype="float16")
+    change(
+        folder,
+        fusion_config={"patch_embeddings": True},
+        kernel_config={"a": "b"},
+        transformers_weights="../a.safetensors",
+    )
     (folder / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": "someone/else"}))
     read, whole = (load(str(path), "features", None) for path in (folder, good))
     x = torch.rand(1, 3, 28, 28)

@@ -6,6 +6,7 @@ from kinesphere.features.cut import Cut
 from kinesphere.features.flow import Flow
 from kinesphere.features.keypoints import Body, Face, Hand
 from kinesphere.features.motion import Brightness, Motion
+from kinesphere.features.semantics import Classification, Depth, Segmentation
 from kinesphere.features.silhouette import Silhouette
 from kinesphere.features.sound import Hearing
 
@@ -21,6 +22,9 @@ FEATURES = {
     "hand": Hand,
     "body": Body,
     "face": Face,
+    "depth": Depth,
+    "segmentation": Segmentation,
+    "classification": Classification,
 }
 
 __all__ = [
@@ -28,12 +32,15 @@ __all__ = [
     "Activations",
     "Body",
     "Brightness",
+    "Classification",
     "Colour",
     "Cut",
+    "Depth",
     "Face",
     "Flow",
     "Hand",
     "Hearing",
     "Motion",
+    "Segmentation",
     "Silhouette",
 ]
