@@ -12,8 +12,8 @@ from torch import Tensor
 
 from kinesphere.types import KinesphereError
 
-# Swings in the time of one wander: in pairs about a quarter, so that after one wander the correlation with where it began is zero;
-# in irrational ratios, so that it never comes back.
+# Swings in the time of one wander: in pairs about a quarter, so that after one wander the correlation with where it was is zero;
+# in irrational ratios, so that it is never quite there again (0.98 of it is, for a moment, once in some hundreds of wanders).
 SWINGS = [(1 + side * spread) / 4 for spread in (math.sqrt(2) / 5, math.sqrt(5) / 4) for side in (-1, 1)]
 SHORTEST = 0.05  # seconds of a wander; below, it would flicker
 LAST_SEED = 2**32 - 1
