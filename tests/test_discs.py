@@ -7,6 +7,9 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from kinesphere.features.discs import EDGE, FASTEST, PAIR, STEP, Game, Table, advance, laid
+from kinesphere.features.keypoints.game import Discs
+from kinesphere.features.keypoints.landmarks import Sighting
+from kinesphere.types import KinesphereError, Signal
 
 NOBODY = np.zeros((0, 2))
 
@@ -103,3 +106,37 @@ def test_whatever_the_fingers_do_the_discs_stay_in_the_picture(moves, discs, siz
     assert np.isfinite(now.at).all() and np.isfinite(now.speed).all()
     assert (np.linalg.norm(now.speed, axis=1) <= FASTEST + 1e-9).all()
     assert (np.abs(now.at) <= np.maximum(np.array([4 / 3, 1]) - now.radius[:, None], 0) + 1e-9).all()
+
+
+def batted(rate, seconds=3.0, **settings):
+    """What the game says of a hand whose finger swings to and fro, and of no hand in its last second."""
+    feature = Discs(tracker="synthetic", **settings)
+    feature.open()
+    picture = np.zeros((240, 320, 3), np.uint8)
+    return np.array([feature(Signal(picture, i / rate)) for i in range(round(seconds * rate))]), feature
+
+
+def test_a_hand_makes_the_discs_lively_and_without_one_they_come_to_rest():
+    told, feature = batted(30, 20.0, layout=2)
+    assert told[0, 0] == 0 and told[:, 0].max() > 0.2
+    assert feature.names == ("energy", "x", "y", "seen") and np.isfinite(told).all()
+    assert (told[:, 0] >= 0).all() and (told[:, 0] <= 1).all()
+    energy, t = told[-1, 0], 20.0
+    feature._tracker = lambda signal: Sighting(signal.t, (320, 240))
+    for i in range(300):
+        last = feature(Signal(np.zeros((240, 320, 3), np.uint8), t + i / 30))
+    assert last[0] < 0.02 * max(energy, 0.5) and last[-1] < 0.01
+
+
+@pytest.mark.parametrize(
+    "wrong, said",
+    [
+        ({"discs": 0}, "discs 0: give 1 to 24"),
+        ({"radius": 3.0}, "radius 3.0: give half heights"),
+        ({"calm": 0.0}, "calm 0.0: give more than 0"),
+        ({"discs": 0, "which": "third"}, "which 'third'.*discs 0"),
+    ],
+)
+def test_a_game_that_cannot_be_played_is_refused(wrong, said):
+    with pytest.raises(KinesphereError, match=said):
+        Discs(**wrong)

@@ -4,7 +4,7 @@ from kinesphere.features.activations import Activations
 from kinesphere.features.colour import Colour
 from kinesphere.features.cut import Cut
 from kinesphere.features.flow import Flow
-from kinesphere.features.keypoints import Body, Face, Hand
+from kinesphere.features.keypoints import Body, Discs, Face, Hand
 from kinesphere.features.motion import Brightness, Motion
 from kinesphere.features.semantics import Classification, Depth, Segmentation
 from kinesphere.features.silhouette import Silhouette
@@ -22,6 +22,7 @@ FEATURES = {
     "hand": Hand,
     "body": Body,
     "face": Face,
+    "discs": Discs,
     "depth": Depth,
     "segmentation": Segmentation,
     "classification": Classification,
@@ -36,6 +37,7 @@ __all__ = [
     "Colour",
     "Cut",
     "Depth",
+    "Discs",
     "Face",
     "Flow",
     "Hand",

@@ -10,6 +10,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from kinesphere.features.region import WHOLE, checked_region, look, places
+from kinesphere.features.silhouette import unlit
 from kinesphere.features.smoothing import follow
 from kinesphere.types import KinesphereError, Signal
 
@@ -33,7 +34,8 @@ class Flow:
     measure the same displacements, with the same errors, and get the same numbers. A picture that comes twice counts once.
 
     Dense flow (DIS; Kroeger, Timofte, Dai and Van Gool 2016) from now back to then, on pictures of SIZE pixels. The camera is
-    the similarity p -> p + m p + q, complex numbers all, that most of the picture agrees with. See `camera`.
+    the similarity p -> p + m p + q, complex numbers all, that most of the picture agrees with: see `camera`. Both look at
+    pictures without their light, see `unlit`: a lamp that moves is no dancer.
     """
 
     SIZE: ClassVar[int] = 128  # pixels of the longer side; DIS sees shifts of about a quarter of that
@@ -43,7 +45,8 @@ class Flow:
     MATCH: ClassVar[float] = 0.7  # correlation of now with then, brought here by the flow; below it is another scene
     SLOW: ClassVar[float] = 0.15  # half heights per second: a subject slower than that stands
     ERROR: ClassVar[float] = 0.05  # of the camera's speed at a place: what its flow may be wrong by
-    GREY: ClassVar[float] = 2.0  # grey levels: a smaller difference is noise
+    DARK: ClassVar[float] = 40.0  # grey levels: see `unlit`
+    NOISE: ClassVar[float] = 11.0  # of `unlit`: a smaller difference is noise, or light; a tenth of the contrast
     FEW: ClassVar[float] = 0.002  # share below which nothing moves
 
     vector: ClassVar[bool] = False
@@ -86,7 +89,8 @@ class Flow:
     def __call__(self, signal: Signal) -> np.ndarray:
         import cv2
 
-        now = cv2.cvtColor(look(signal.value, self.region, self.SIZE, self.SMALLEST), cv2.COLOR_RGB2GRAY)
+        grey = cv2.cvtColor(look(signal.value, self.region, self.SIZE, self.SMALLEST), cv2.COLOR_RGB2GRAY)
+        now = unlit(grey, self.DARK)
         if signal.t < self._t or (self._past and self._past[-1][1].shape != now.shape):
             self._begin()
         if self._repeats(now, signal.t):
@@ -133,7 +137,7 @@ class Flow:
 
         at = np.dstack([own.real / scale[0], own.imag / scale[1]]).astype(np.float32)
         unlike = cv2.boxFilter(np.abs(cv2.subtract(now, warped(then, at), dtype=cv2.CV_32F)), -1, (5, 5))
-        differs = cv2.dilate(gate(unlike, self.GREY), np.ones((9, 9), np.uint8))  # also inside what has no texture
+        differs = cv2.dilate(gate(unlike, self.NOISE), np.ones((9, 9), np.uint8))  # also inside what has no texture
         velocity = (own - f) / dt  # of the subject: the flow looks back, so the sign turns
         speed = np.abs(velocity)
         moving = differs * gate(speed, self.SLOW + self.ERROR * np.abs(own) / dt) * inside(at)
@@ -153,7 +157,7 @@ class Flow:
         return np.array([pan_x, pan_y, roll, zoom, amount, direction, x, y, share])
 
 
-TEXTURE = 2.0  # squared grey levels per pixel: where the gradients are as strong as that, a place counts half
+TEXTURE = 7.0  # squared steps of `unlit` per pixel: where the gradients are as strong as that, a place counts half
 BLANK = 0.02  # mean of `seen` below which a picture shows nothing that could move
 SAY = 0.4  # of a place that shows nothing: it is taken to stand still, with this part of a vote
 DEAD = 0.01  # squared pixels, averaged over the picture: what a camera must explain to be taken as moving

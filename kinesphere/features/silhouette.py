@@ -148,15 +148,16 @@ class Background:
         self._smooth = self._before = np.zeros(now.shape[:2])
 
 
-def unlit(picture: np.ndarray) -> np.ndarray:
+def unlit(picture: np.ndarray, dark: float = 12.0) -> np.ndarray:
     """A picture [h, w, ...] uint8 without its light: how each place differs from its surroundings, 128 where it does not.
 
     Light multiplies and varies slowly over the picture, things vary quickly: so the logarithm less its own blur has hardly any
-    light left (homomorphic filtering; Oppenheim, Schafer and Stockham 1968). A lamp that turns on is no subject.
+    light left (homomorphic filtering; Oppenheim, Schafer and Stockham 1968). A lamp that turns on is no subject. `dark` is added
+    to the grey levels first: the more, the less the noise of dark places is enlarged, and what moves there.
     """
     import cv2
 
-    log = cv2.log(picture.astype(np.float32) + 12)  # the constant keeps the noise of the dark small
+    log = cv2.log(picture.astype(np.float32) + dark)
     wide = 0.04 * max(picture.shape)  # pixels, the blur's standard deviation
     return np.clip(128 + 110 * (log - cv2.GaussianBlur(log, (0, 0), wide)), 0, 255).astype(np.uint8)
 

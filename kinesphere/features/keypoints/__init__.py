@@ -3,9 +3,10 @@
 from kinesphere.features.keypoints.body import Body
 from kinesphere.features.keypoints.calibration import applied, calibrated
 from kinesphere.features.keypoints.face import Face
+from kinesphere.features.keypoints.game import Discs
 from kinesphere.features.keypoints.hand import Hand
 from kinesphere.features.keypoints.measuring import Measuring
 from kinesphere.features.keypoints.outline import drawn, outline
 from kinesphere.features.keypoints.tracker import TRACKERS, Tracker
 
-__all__ = ["TRACKERS", "Body", "Face", "Hand", "Measuring", "Tracker", "applied", "calibrated", "drawn", "outline"]
+__all__ = ["TRACKERS", "Body", "Discs", "Face", "Hand", "Measuring", "Tracker", "applied", "calibrated", "drawn", "outline"]
