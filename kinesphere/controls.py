@@ -132,7 +132,7 @@ WORDS: Mapping[str, Words] = {
     "discs.discs": Words("Discs", "How many float there.", 1, 24, 1),
     "discs.radius": Words("Size", "How large they are.", 0.05, 0.4, 0.01, "half heights"),
     "discs.calm": Words("Calm", "How soon they come to rest after a stroke.", 0.2, 20, 0.1, "s", "log"),
-    "discs.lively": Words("Lively", "How fast they move when they are lively: less is easier.", 0.1, 3, 0.01, "half heights/s", "log"),
+    "discs.lively": Words("Lively", "How fast they move when lively: less is easier.", 0.1, 3, 0.01, "half heights/s", "log"),
     "discs.layout": Words("Layout", "Another number lays them elsewhere.", 0, 99, 1),
     "body.person": Words("Person", "Who is followed: 0 came first, 1 next.", 0, 7, 1),
     "body.points": Words("Points", "Points of the body whose distance from its middle is told too."),
