@@ -5,6 +5,8 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from browsing import (
     DESK,
@@ -30,6 +32,7 @@ from browsing import (
 
 from kinesphere.routes import Route
 from kinesphere.stage import Door, Server, door
+from kinesphere.stage.pictures import Picture
 
 ROOT = Path(__file__).parents[1]
 
@@ -199,6 +202,31 @@ def test_learn_binds_what_was_moved(visit, playing):
     assert playing.performance.patch.latent.psi.feature == "left"
 
 
+@needs_browser
+def test_the_range_of_a_route_is_shown_by_performing(visit, playing):
+    playing.change({"latent.psi": {"feature": "left", "low": 0.2, "high": 1.2}})
+    page = visit()
+    panel(page, "Routes")
+    card = page.locator("ks-route[data-place='latent.psi']")
+    still = sight(page)
+    card.get_by_role("button", name="Show me your smallest and largest").click()
+    said(card.locator(".calibrating"), "Now move")
+    until(page, lambda: playing.calibrating)
+    playing.performance.patch.sources["eye"].waving = True
+    begin = playing.performance.clock()
+    until(page, lambda: playing.performance.clock() > begin + 2.2)  # twice up and down
+    said(card.locator(".calibrating"), "left went from")
+    card.get_by_role("button", name="That was it").click()
+    until(page, lambda: playing.performance.patch.latent.psi.in_high != 1)
+    route = playing.performance.patch.latent.psi
+    assert (route.in_low, route.in_high) == pytest.approx((18 / 255, 238 / 255), abs=0.12)
+    said(card, "Show me your smallest and largest")
+    assert card.get_by_label("left from").input_value() == f"{route.in_low:.2g}"
+    page.keyboard.press("Control+z")
+    until(page, lambda: playing.performance.patch.latent.psi.in_high == 1)
+    until_it_moves(page, still)
+
+
 # Looks ------------------------------------------------------------------------------------------------------------------
 
 
@@ -255,6 +283,45 @@ def test_a_show_has_the_picture_and_nothing_else(visit, playing):
     narrow = page.locator("canvas").bounding_box()["width"]
     page.keyboard.press("f")
     until(page, lambda: page.locator("canvas").bounding_box()["width"] > narrow)
+
+
+def chart(side, turn=0.0):
+    """A smooth picture of every colour, [side, side, 3]."""
+    x, y = np.meshgrid(np.linspace(0, 1, side), np.linspace(0, 1, side))
+    waves = [x, y, 0.5 + 0.5 * np.cos(2 * np.pi * (x - y + turn))]
+    return np.stack([20 + 215 * wave for wave in waves], -1).round().astype(np.uint8)
+
+
+# What is on a canvas, made small: red, green, blue, red, ...
+SMALL = """c => {
+  const small = new OffscreenCanvas(16, 16).getContext("2d");
+  small.imageSmoothingQuality = "high";
+  small.drawImage(c, 0, 0, 16, 16);
+  return [...small.getImageData(0, 0, 16, 16).data].filter((_, i) => i % 4 < 3);
+}"""
+
+
+def off(page, wanted):
+    """How far what is on the canvas is from a picture, as the mean difference of a value, of 255."""
+    found = np.array(shown(page).evaluate(SMALL)).reshape(16, 16, 3)
+    return float(np.abs(found - cv2.resize(wanted, (16, 16), interpolation=cv2.INTER_AREA)).mean())
+
+
+@needs_browser
+@pytest.mark.parametrize("side", [128, 768])
+def test_a_show_in_h264_is_the_picture_that_is_played(visit, playing, side):
+    """Decoded by the browser (WebCodecs), pictures that stand alone and those that follow; the same colours at any size."""
+    now = {"turn": 0.0}
+    playing.gallery.picture = lambda item: Picture(chart(side, now["turn"]), item.t)
+    page = visit("/show?format=h264")
+    formats = page.locator("ks-picture").evaluate_handle(
+        "p => { const seen = new Set(); p.addEventListener('picture', e => seen.add(e.detail.format)); return seen; }"
+    )
+    wave(playing)
+    for turn in (0.3, 0.6):
+        now["turn"] = turn
+        until(page, lambda: off(page, chart(side, turn)) < 3)  # noqa: B023
+    assert set(formats.evaluate("seen => [...seen]")) - {1} == {2}
 
 
 @needs_browser

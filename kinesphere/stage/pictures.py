@@ -18,6 +18,8 @@ from kinesphere.types import KinesphereError, Latest
 
 HEADER = struct.Struct("<IBBHHHdd")  # number, format, 0, width, height, 0, t (s), age (ms)
 JPEG, H264_KEY, H264_DELTA = 0, 1, 2
+# What every browser takes an unnamed stream for: the matrix of BT.709 (ITU-T H.273, table 4), and 16 to 235. It is named as well.
+BT709, LIMITED = 1, 1
 LISTEN = 0.1  # seconds that a thread waits before it looks round
 H264_VIEWERS = 4  # each needs an encoder of its own, 2 ms a picture; who comes later gets JPEG
 MOST = 8192  # pixels of a side
@@ -91,6 +93,8 @@ class H264:
         codec: Any = av.CodecContext.create("libx264", "w")
         codec.width, codec.height, codec.pix_fmt = width, height, "yuv420p"
         codec.time_base, codec.framerate = Fraction(1, 1000), Fraction(60)
+        codec.color_primaries = codec.color_trc = codec.colorspace = BT709
+        codec.color_range = LIMITED
         codec.options = {
             "preset": "ultrafast",
             "tune": "zerolatency",
@@ -104,7 +108,8 @@ class H264:
         """The next picture, of even sides; whether it stands by itself."""
         import av
 
-        frame: Any = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
+        rgb: Any = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
+        frame = rgb.reformat(format="yuv420p", dst_colorspace=BT709, dst_color_range=LIMITED)
         frame.pts = self.count * 16
         self.count += 1
         packets = self.codec.encode(frame)

@@ -15,6 +15,7 @@ import { paces } from "./pace.ts";
 import { token } from "./snapshot.ts";
 
 const MOST = 256;
+const HELD_MS = 700; // an answered list is shown this long where no state confirms it
 
 @customElement("ks-cues")
 export class Cues extends LitElement {
@@ -331,9 +332,17 @@ export class Cues extends LitElement {
   // --- changing the list ------------------------------------------------------------------------------------------------
 
   async #set(list: CueState[]): Promise<void> {
+    const release = () => {
+      if (this.wished === list) this.wished = null;
+    };
     this.wished = list;
-    await this.#stage.link.ask("cues", { list });
-    if (this.wished === list) this.wished = null;
+    if (await this.#stage.link.ask("cues", { list })) setTimeout(release, HELD_MS);
+    else release();
+  }
+
+  /** The next change stands on this list, so it is held until the stage tells the same. */
+  protected override willUpdate(): void {
+    if (this.wished && JSON.stringify(this.#stage.link.state.looks.cues) === JSON.stringify(this.wished)) this.wished = null;
   }
 
   #edit(i: number, fields: Partial<CueState>): void {
