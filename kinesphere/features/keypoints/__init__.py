@@ -9,4 +9,16 @@ from kinesphere.features.keypoints.measuring import Measuring
 from kinesphere.features.keypoints.outline import drawn, outline
 from kinesphere.features.keypoints.tracker import TRACKERS, Tracker
 
-__all__ = ["TRACKERS", "Body", "Discs", "Face", "Hand", "Measuring", "Tracker", "applied", "calibrated", "drawn", "outline"]
+__all__ = [
+    "TRACKERS",
+    "Body",
+    "Discs",
+    "Face",
+    "Hand",
+    "Measuring",
+    "Tracker",
+    "applied",
+    "calibrated",
+    "drawn",
+    "outline",
+]

@@ -47,9 +47,7 @@ class Hand(Measuring):
         "spread": 0.5,
     }
 
-    which: str = (
-        "first"  # "first" that is seen, or always a mirror's "left" or "right" one; two features give two hands
-    )
+    which: str = "first"  # that is seen, or always a mirror's "left" or "right" one; two features give two hands
     hands: int = 2  # how many to look for, 1 to 4; 1 is quickest, but then others cannot be told from it
     model: str = "full"  # or "lite": quicker, and less exact
 

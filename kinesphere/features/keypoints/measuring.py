@@ -37,9 +37,7 @@ class Measuring:
     seed: int = 0  # tracker "synthetic": another seed, another dance
     confidence: float = 0.5  # below this nothing is said to be there, 0 to 1
     smoothing: float = 0.0  # time constant, seconds; 0 is none
-    lost: str = (
-        "hold"  # out of sight: "hold" the last value, go to "rest", or say "none", so that a route can fade to another
-    )
+    lost: str = "hold"  # out of sight: "hold" the last value, go to "rest", or say "none", which is not a number
     fade: float = 0.5  # seconds in which that happens, and in which `seen` comes and goes
     rest: dict[str, float] = field(default_factory=dict)  # from a number's name to where it rests, for this performer
     range: dict[str, tuple[float, float]] = field(default_factory=dict)

@@ -52,11 +52,10 @@ class MediaPipe:
 
     def open(self) -> None:
         """Look afresh."""
-        with self._changing:
-            stream = self._stream()
-            stream.afresh = True
-            with suppress(KinesphereError):
-                stream.process.begin()
+        stream = self._stream()
+        stream.afresh = True
+        with suppress(KinesphereError):
+            stream.process.begin()
 
     def __call__(self, signal: Signal) -> Sighting:
         return self._stream().look(signal)
@@ -80,6 +79,7 @@ class MediaPipe:
         with cls._changing:
             stream = cls._streams[task]
             stream.users -= 1
-            if not stream.users:
-                del cls._streams[task]
-                stream.process.end()
+            if stream.users:
+                return
+            del cls._streams[task]
+        stream.process.end()

@@ -32,11 +32,9 @@ class Process:
     asked no more: it is ended and another begun. It never outlives this process, however that ends.
     """
 
-    SIDE: ClassVar[int] = (
-        960  # pixels of a picture's longer side; larger ones are shrunk: the networks look at 256 and less
-    )
+    SIDE: ClassVar[int] = 960  # pixels of a picture's longer side, to which larger ones are shrunk
     START: ClassVar[float] = 60.0  # seconds in which it must be ready; a second or two on an idle machine
-    ANSWER: ClassVar[float] = 5.0  # seconds in which it must have looked at a picture; 10 to 50 ms on an idle machine
+    ANSWER: ClassVar[float] = 15.0  # seconds in which it must have looked at a picture; 10 to 50 ms on an idle machine
 
     def __init__(self, kind: str, settings: Mapping[str, Any]) -> None:
         self.kind, self.settings = kind, settings
