@@ -258,6 +258,7 @@ class Performance:
         none of it. Raises BadPatch with all that cannot be opened.
         """
         with self._asking:
+            self._forget_ready()  # before anything is opened: it may be asked for again
             engine = self._target
             patch = self._free(self._joined(patch))
         if patch.model != engine.patch.model:
@@ -266,7 +267,6 @@ class Performance:
         engine.fit(patch)
         new = {name: f for name, f in patch.features.items() if not any(f is g for g in running)}
         with self._asking:
-            self._forget_ready()
             self._ready, self._ready_for = new, engine
 
     def _forget_ready(self) -> None:
