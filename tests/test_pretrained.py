@@ -173,10 +173,22 @@ def test_the_megabytes_that_are_named_are_those_of_the_weights(name, megabytes):
 # Refused
 
 
-@pytest.mark.parametrize("name", ["nowhere", "no/such/folder", "https://example.org/model", "a b/c", "..", "/dev/null"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "nowhere",
+        "no/such/folder",
+        "https://example.org/model",
+        "a b/c",
+        "..",
+        "/dev/null",
+        "~nobody-here/x",
+        "a" * 5000,
+    ],
+)
 def test_a_name_that_is_none_is_refused(name, cache, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "..")
-    with pytest.raises(KinesphereError, match=r"no such folder|config\.json|a file"):
+    with pytest.raises(KinesphereError, match=r"no such folder|config\.json|a file|called so"):
         load(name, "features", None)
 
 

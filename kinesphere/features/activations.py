@@ -48,7 +48,7 @@ class Activations:
 
     source: str | None = None  # None is the patch's first
     network: str = "filterbank"
-    weights: str | None = None  # vgg16: a path, "download" or "random:SEED"; of others: a folder, a name or "random:SEED"
+    weights: str | None = None  # of a network that needs some: a path or a name, "download" (vgg16) or "random:SEED"
     layers: dict[str, float] | list[str] | str | None = None  # None: what suits the network
     region: tuple[float, float, float, float] = WHOLE  # left, top, right, bottom, as fractions of the frame as seen
     within: str = "frame"  # "silhouette": of the box round who is there, with the rest painted over

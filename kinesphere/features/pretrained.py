@@ -97,9 +97,9 @@ class Pretrained:
         rows, columns = (max(round(side * scale / self.step), 1) * self.step for side in (height, width))
         return rows, columns
 
-    def __call__(self, pictures: Tensor, size: int, **more: Any) -> Any:
-        """What it answers to pictures [N, 3, h, w], uint8 or in [0, 1]; `more` are arguments of its forward."""
-        return self.model(self.shown(pictures, size), **self.arguments, **more)
+    def __call__(self, pictures: Tensor, size: int) -> Any:
+        """What it answers to pictures [N, 3, h, w], uint8 or in [0, 1]."""
+        return self.model(self.shown(pictures, size), **self.arguments)
 
     def shown(self, pictures: Tensor, size: int) -> Tensor:
         """What it is given of pictures [N, 3, h, w], uint8 or in [0, 1]."""
@@ -160,11 +160,14 @@ def library() -> Any:
 
 def find(name: str, default: str | None) -> Path:
     """The folder that `name` means. Raises KinesphereError that says how to get one that is not there."""
-    path = Path(name).expanduser()
-    if path.is_dir():
-        return path
-    if path.is_file():
-        raise KinesphereError(f"weights {name!r} are a file: give the folder that it lies in, with its config.json")
+    try:
+        path = Path(name).expanduser()
+        if path.is_dir():
+            return path
+        if path.exists():
+            raise KinesphereError(f"weights {name!r} are a file: give the folder that it lies in, with its config.json")
+    except (OSError, RuntimeError) as error:  # a name too long, or in the home of a user who is not there
+        raise KinesphereError(f"weights {name[:80]!r}: no folder can be called so ({error})") from None
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
         example = default or next(iter(KNOWN))
         raise KinesphereError(
@@ -390,10 +393,15 @@ def looking(model: Any, prepared: Preprocessing) -> Pretrained:
         try:
             eye(torch.zeros(1, 3, 64, 128), max(128, 2 * eye.step))
         except Exception:  # positions that it has learnt for one shape alone
-            eye = replace(eye, square=int(getattr(config, "image_size", prepared.size)))
+            eye = replace(eye, square=side_of(getattr(config, "image_size", prepared.size)))
             with in_words("the network cannot look at a picture"):
                 eye(torch.zeros(1, 3, 64, 128), 128)
     return eye
+
+
+def side_of(size: Any) -> int:
+    """A side in pixels, of one number or of two."""
+    return int(size[0] if isinstance(size, list | tuple) else size)
 
 
 def step(config: Any) -> int:
@@ -402,8 +410,7 @@ def step(config: Any) -> int:
         getattr(config, "patch_sizes", None), list | tuple
     ):  # one for each stage, each with a stride of its own
         return math.prod(config.strides)
-    patch = getattr(config, "patch_size", 1)
-    patch = int(patch[0]) if isinstance(patch, list | tuple) else int(patch)
+    patch = side_of(getattr(config, "patch_size", 1))
     halvings = len(config.depths) - 1 if patch > 1 and isinstance(getattr(config, "depths", None), list | tuple) else 0
     return patch * 2**halvings
 

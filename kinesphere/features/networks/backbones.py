@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from kinesphere.features.networks.network import Reached
-from kinesphere.features.pretrained import Pretrained, load
+from kinesphere.features.pretrained import Pretrained, load, side_of
 from kinesphere.types import KinesphereError
 
 PREFIX = 16  # tokens before those of the picture, at most: a class, a teacher, some registers
@@ -153,8 +153,7 @@ def layers(eye: Pretrained) -> tuple[tuple[str, ...], dict[str, nn.Module]]:
 def grid(tokens: int, shown: Tensor, config: Any) -> tuple[int, int, int] | None:
     """How many of the tokens come before those of the picture, and its rows and columns; None where they are no picture."""
     height, width = shown.shape[2:]
-    patch = getattr(config, "patch_size", 1)
-    side = int(patch[0] if isinstance(patch, list | tuple) else patch)
+    side = side_of(getattr(config, "patch_size", 1))
     for _ in range(8):  # each stage of a pyramid halves the sides
         rows, columns = height // side, width // side
         if rows * columns <= tokens:
