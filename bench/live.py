@@ -27,8 +27,10 @@ import torch  # noqa: E402
 from kinesphere import checkpoints, patch, routes  # noqa: E402
 from kinesphere.engine import Engine  # noqa: E402
 from kinesphere.lanes import Drawn  # noqa: E402
+from kinesphere.looks.showing import Guide  # noqa: E402
 from kinesphere.ops import to_pixels  # noqa: E402
 from kinesphere.performance import Performance  # noqa: E402
+from kinesphere.shown import Example, Showing  # noqa: E402
 from kinesphere.sinks import Null  # noqa: E402
 from kinesphere.sources import Video  # noqa: E402
 from kinesphere.types import Signal  # noqa: E402
@@ -183,6 +185,51 @@ def overhead(steps: int = 1000) -> dict[str, object]:
     }
 
 
+def by_showing(steps: int = 1000, examples: int = 8, numbers: int = 20) -> dict[str, object]:
+    """What a mapping that was shown adds to a step without the model: another pose at each step, in the midst of its looks."""
+    rng = np.random.RandomState(0)
+    names = [f"n{i}" for i in range(numbers)]
+    poses = rng.rand(examples, numbers)
+    instrument = patch.Patch(
+        sources={"nowhere": Video(CLIP)},
+        features={name: Given(vector=False) for name in names},
+        shown=Showing(
+            features=names,
+            examples=[Example(pose, f"look {i}") for i, pose in enumerate(poses.tolist())],
+            looks={f"look {i}": {"latent": {"seed": i, "psi": 0.4 + 0.1 * i}} for i in range(examples)},
+        ),
+    )
+    checkpoint = checkpoints.Checkpoint(G_ema=Free(), card=None)
+    performance = Performance(instrument, engine=Engine(instrument, checkpoint))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    took: dict[bool, list[float]] = {True: [], False: []}
+    for i in range(2 * steps):
+        on = i // 20 % 2 == 0  # in turn, so that both meet the same machine
+        if i % 20 == 0:
+            performance.change({"shown.play": on})
+        now, pose = performance.clock(), poses.mean(0) + 0.3 * (rng.rand(numbers) - 0.5)
+        for mailbox, number in zip(performance.engine.lanes.drawn.values(), pose, strict=True):
+            mailbox.put(Drawn(np.asarray(number), now))
+        began = time.thread_time()
+        performance.beat()
+        if i % 20 > 2:
+            took[on].append(time.thread_time() - began)
+    fit = []
+    for _ in range(50):
+        began = time.thread_time()
+        Guide(instrument)
+        fit.append(time.thread_time() - began)
+    torch.set_num_threads(threads)
+    with_it, without = (float(np.median(took[on])) * 1e3 for on in (True, False))
+    return {
+        "row": f"a mapping of {examples} examples, {numbers} features",
+        "beat without the model, of the processor p50 ms": round(with_it, 3),
+        "of that, the looks": round(with_it - without, 3),
+        "to make the map, ms": round(float(np.median(fit)) * 1e3, 3),
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=60.0)
@@ -199,12 +246,13 @@ def main() -> None:
         "commit": commit,
         "seconds": seconds,
         "overhead": overhead(),
+        "shown": by_showing(),
         "rows": [] if only else [played(name, seconds) for name in patch.builtin_names()],
     }
     if not only:
         (HERE / "results").mkdir(exist_ok=True)
         (HERE / "results" / "live.json").write_text(json.dumps(result, indent=2) + "\n")
-    for row in [result["overhead"], *result["rows"]]:
+    for row in [result["overhead"], result["shown"], *result["rows"]]:
         print("\n".join(f"{key:28} {value}" for key, value in row.items()), end="\n\n")
 
 

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -332,7 +332,7 @@ class Engine:
         elif self.still is not None and self.still[0] == (seeds, weights):
             return self.still[1]
         else:
-            z = latent.seeds_to_z(seeds, self.G.z_dim)
+            z = torch.cat([_seed(seed, self.G.z_dim) for seed in seeds])
         z = latent.blend(z, weights) if here.mix else z
         if not here.drift:
             self.still = (seeds, weights), z.numpy()
@@ -409,6 +409,9 @@ def _contested(rows: Mapping[str, slice]) -> Iterator[str]:
         if others:
             yield f"latent.rows.{name}: these rows are driven by {', '.join(others)} already"
         held |= {i: name for i in range(taken.start, taken.stop)}
+
+
+_seed = lru_cache(256)(latent.seed_to_z)  # that of one seed takes as long as all the rest of a mix whose weights move
 
 
 def _number(value: Number, place: str, numbers: Mapping[str, float]) -> float:

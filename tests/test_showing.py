@@ -423,7 +423,8 @@ def test_what_was_shown_is_data_in_the_patch():
         ('look = "blue", noise', 'look = "blue", nose', "no such key; the keys here are pose, look, noise"),
         ("latent.seed = 4", "latent.seed = -4", "shown.looks.red.latent: seed -4: seeds go from 0"),
         ("latent.seed = 4", "latent.sed = 4", "shown.looks.red.latent.sed: no such key; the keys here are seed"),
-        ("latent.seed = 4", "sinks.film = 4", "shown.looks.red.sinks: no such key; the keys of a look are latent"),
+        ("latent.seed = 4", "sinks.film = 4", "shown.looks.red.sinks: no such key; the keys of a look are latent, bends, picture"),
+        ("latent.seed = 4", 'bends.turn.kind = "turm"', "shown.looks.red.bends.turn.kind: no kind 'turm'"),
         ('picture.noise_mode = "none"', "picture.fps = 9", "shown.looks.blue.picture: of this a look has noise_mode alone"),
         ('feature = "light", low', 'feature = "lid", low', "shown.looks.red.latent.psi: no feature 'lid'"),
         ('feature = "scene", amount', 'feature = "seen", amount', "no feature 'seen' that is a latent"),
@@ -502,6 +503,24 @@ def test_between_two_examples_it_stands_between_their_looks(model):
     np.testing.assert_allclose(
         engine.still[1], blend(seeds_to_z([4, 5], 16), [weights["red"], weights["blue"]]), rtol=1e-5
     )
+
+
+def test_bends_and_directions_of_looks_are_mixed_with_what_their_routes_say(model):
+    """Also where one look has what the other has not, and where a route says where to go when its feature is lost."""
+    route = {"feature": "light", "low": 0.0, "high": 1.0, "otherwise": {"feature": "dance", "low": 0.5, "high": 0.5}}
+    red = {
+        "latent": {"directions": {"pc1": {"feature": "light", "low": 0.0, "high": 4.0}}},
+        "bends": {"still": {"kind": "const", "amount": route}},
+    }
+    engine = playing(model, changed(**{"looks.red": red, "looks.blue": {"latent": {"directions": {"pc2": -1.0}}}}))
+    at(engine, 0.5, 0.25)
+    red_share, blue_share = (engine.numbers[f"shown.weights.{name}"] for name in ("red", "blue"))
+    assert engine.seen.latent.directions == {"pc1": pytest.approx(2 * red_share), "pc2": pytest.approx(-blue_share)}
+    assert engine.seen.bends["still"].amount == pytest.approx(0.5 * red_share)
+    before = json.dumps(patches.document(engine.patch))
+    at(engine, 0.9, 0.3)
+    assert not engine.seen.bends  # blue alone is played there
+    assert json.dumps(patches.document(engine.patch)) == before
 
 
 def test_a_map_that_does_not_play_leaves_the_picture_to_the_patch_and_says_what_it_would_do(model):

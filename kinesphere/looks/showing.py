@@ -314,33 +314,20 @@ class Guide:
         heavy = [name for name, share in shares.items() if share > FEWEST * top]
         if not heavy:
             return self.patch
-        looks = [self._now(self.looks[name], self.look_routes[name], numbers, f"shown.looks.{name}.") for name in heavy]
-        routes = [self.look_routes[name] for name in heavy]
+        looks = [now(self.looks[name], self.look_routes[name], numbers, f"shown.looks.{name}.") for name in heavy]
         weights = [shares[name] for name in heavy]
         if own > FEWEST * top:
-            looks.append(self._now(self.own, self.own_routes, numbers, ""))
-            routes.append(self.own_routes)
+            looks.append(now(self.own, self.own_routes, numbers))
             weights.append(own)
-        self._turned(looks, routes, weights)
         return wearing(self.patch, between(looks, weights))
 
-    def _now(self, there: Look, routes: Mapping[str, Route], numbers: Mapping[str, float], before: str) -> Look:
-        """A look with the numbers that its routes give now."""
-        found = dict(there)
-        if routes:
-            found |= {table: copy.deepcopy(there[table]) for table in ("latent.rows", "bends")}
-            for place in routes:
-                _put(found, place, numbers[f"{before}{place}"])
-        return found
 
-    def _turned(self, looks: list[Look], routes: list[Mapping[str, Route]], weights: Sequence[float]) -> None:
-        """What goes round with a feature is brought to the turn of the heaviest look, so that the way between is the shorter."""
-        heaviest = looks[max(range(len(looks)), key=weights.__getitem__)]
-        turns = {place: route.turn for own in routes for place, route in own.items() if route.turn is not None}
-        for place, turn in turns.items():
-            for found in looks if isinstance(heaviest.get(place), float) else ():
-                if isinstance(found.get(place), float):
-                    found[place] = heaviest[place] + math.remainder(found[place] - heaviest[place], turn)
+def now(there: Look, routes: Mapping[str, Route], numbers: Mapping[str, float], before: str = "") -> Look:
+    """A look with the numbers that its routes give now; `numbers` has them by their places, with `before` in front."""
+    found = copy.deepcopy(there) if routes else there
+    for place in routes:
+        _put(found, place, numbers[f"{before}{place}"])
+    return found
 
 
 def tables(there: Mapping[str, Any]) -> dict[str, Any]:
@@ -381,17 +368,14 @@ def _without_kind(table: Mapping[str, Any]) -> dict[str, Any]:
 def _put(found: Look, place: str, number: float) -> None:
     """Where a route stands, its number. A route within a route, for when that one is lost, has done its work already."""
     way = place.split(".")
-    for end in range(len(way), 0, -1):
-        table, key = found, ".".join(way[:end])
-        if key in table:
-            break
-    else:
-        return
-    for key_inside in way[end:]:
-        table, key = table[key], key_inside
-        if not isinstance(table, dict) or "low" in table:
+    size = next((n for n in range(len(way), 0, -1) if ".".join(way[:n]) in found), 1)
+    *inside, last = [".".join(way[:size]), *way[size:]]
+    table: Any = found
+    for key in inside:
+        table = table.get(key)
+        if not isinstance(table, dict) or ("low" in table and "feature" in table):
             return
-    table[key] = number
+    table[last] = number
 
 
 def figures(looks: Sequence[Look]) -> Array:
