@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from kinesphere import checkpoints, cli, patch
+from kinesphere.bends import BENDS
 from kinesphere.features import FEATURES
 from kinesphere.features.networks import NETWORKS
 from kinesphere.latent import EASINGS
@@ -30,6 +31,7 @@ NAMES = {
     "sources": SOURCES,
     "features": FEATURES,
     "networks": NETWORKS,
+    "bends": BENDS,
     "sinks": SINKS,
     "curves": CURVES,
     "easings": EASINGS,

@@ -14,6 +14,7 @@ MAKES = {
     "04_own_feature": None,
     "05_train": "trained.png",
     "06_portraits": "portraits.png",
+    "07_bends": "bends.png",
 }
 
 
