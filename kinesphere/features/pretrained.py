@@ -359,7 +359,7 @@ def check_extent(cls: Any, config: Any, state: Mapping[str, Tensor]) -> None:
                 "its config.json describes a far larger network than its weights are of: they do not belong together"
             )
 
-    handle = register_module_parameter_registration_hook(count)  # type: ignore[arg-type]
+    handle = register_module_parameter_registration_hook(count)
     try:
         with in_words("its config.json does not describe a network"), torch.device("meta"):
             cls(config)

@@ -53,10 +53,10 @@ class Backbone:
         wanted = list(dict.fromkeys(name.removesuffix(".class") for name in names))
         known = all(name in self._modules for name in wanted)
         states = self._up_to(shown, wanted) if known else states_of(self._eye.model(shown, **self._hidden()))
-        grid = self._eye.config
-        return {
-            name: layer(states[name.removesuffix(".class")], name.endswith(".class"), shown, grid) for name in names
-        }
+        return {name: self._layer(states[name.removesuffix(".class")], name, shown) for name in names}
+
+    def _layer(self, state: Tensor, name: str, shown: Tensor) -> Tensor:
+        return layer(state, name.endswith(".class"), shown, self._eye.config)
 
     def _hidden(self) -> dict[str, Any]:
         return {**self._eye.arguments, "output_hidden_states": True}
