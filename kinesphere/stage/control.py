@@ -398,7 +398,7 @@ class Hands:
             return self.other.submit(self._obey, data, player)
         answer: Future[str] = Future()
         turn = self.usual.submit(self._take_turn, data, player, answer)
-        turn.add_done_callback(lambda turn: answer.cancel() if turn.cancelled() else None)
+        turn.add_done_callback(lambda turn: answer.cancel() if turn.cancelled() or turn.exception() else None)
         return answer
 
     def _obey(self, data: str | bytes, player: bool) -> str:
@@ -406,18 +406,25 @@ class Hands:
 
     def _take_turn(self, data: str | bytes, player: bool, answer: Future[str]) -> None:
         if not _opens(data):
-            return _settle(answer, self._obey(data, player))
+            _give(answer, self._obey(data, player))
+            return
         opened = self.opening.submit(self._obey, data, player)
-        opened.add_done_callback(lambda done: answer.cancel() if done.cancelled() else _settle(answer, done.result()))
+        opened.add_done_callback(lambda opened: _pass_on(answer, opened))
         wait([opened], TURN)
-        return None
 
     def close(self) -> None:
         for hand in (self.usual, self.other, self.opening):
             hand.shutdown(wait=False, cancel_futures=True)
 
 
-def _settle(answer: Future[str], words: str) -> None:
+def _pass_on(answer: Future[str], given: Future[str]) -> None:
+    if given.cancelled():
+        answer.cancel()
+    else:
+        _give(answer, given.result())
+
+
+def _give(answer: Future[str], words: str) -> None:
     if answer.set_running_or_notify_cancel():  # somebody may have gone without waiting for it
         answer.set_result(words)
 
