@@ -131,7 +131,7 @@ def test_another_model_is_played_without_a_reload(visit, playing):
     page = visit()
     before = sight(page)
     page.get_by_role("button", name="Model:").click()
-    page.get_by_role("button", name="other.safetensors").click()
+    page.get_by_role("button", name="other.safetensors", exact=True).click()
     said(page.locator("ks-models [slot=button]"), "other.safetensors")
     until_it_moves(page, before)
 

@@ -161,12 +161,11 @@ class Session:
 
     def play(self, name: str | None, toml: str | None, model: str | None, fade: float) -> None:
         """Another patch, by its name or as TOML, or the same with another model. What plays can be changed until it is open."""
+        asked: Patch | None = None
         if name is not None:
             asked = self.library.patch(name)
         elif toml is not None:
             asked = self.library.within(patch.parse(toml, "what was handed in"))
-        else:
-            asked = None
         if asked is not None and model is None:
             self.performance.prepare(asked)
         with self.lock:
