@@ -44,7 +44,16 @@ def settled(values, fps, after=0.15):
 
 
 ALL = {"pan": 0.4 - 0.2j, "roll": 0.3, "zoom": -0.3}
-MOTIONS = [{"pan": 0.5}, {"pan": -0.2 + 0.3j}, {"pan": 2.0}, {"roll": 0.6}, {"roll": -1.5}, {"zoom": 0.4}, {"zoom": -0.3}, ALL]
+MOTIONS = [
+    {"pan": 0.5},
+    {"pan": -0.2 + 0.3j},
+    {"pan": 2.0},
+    {"roll": 0.6},
+    {"roll": -1.5},
+    {"zoom": 0.4},
+    {"zoom": -0.3},
+    ALL,
+]
 
 
 @pytest.mark.parametrize(
@@ -61,7 +70,8 @@ def test_the_camera_is_found_within_five_percent(motion, fps, subject):
 
 
 def test_a_camera_on_its_stand_reads_exactly_nothing():
-    still = play(lambda t, picture=Scene()(0): picture)
+    picture = Scene()(0)
+    still = play(lambda t: picture)
     with_subject = play(Scene(subject=0.4))
     for name in CAMERA:
         assert not still[name].any() and not with_subject[name].any()
@@ -191,7 +201,9 @@ def test_smoothing_lags_by_its_time_constant():
 
 @settings(max_examples=30)
 @given(
-    st.complex_numbers(max_magnitude=0.1, allow_nan=False), st.complex_numbers(max_magnitude=0.2, allow_nan=False), st.integers(0, 9)
+    st.complex_numbers(max_magnitude=0.1, allow_nan=False),
+    st.complex_numbers(max_magnitude=0.2, allow_nan=False),
+    st.integers(0, 9),
 )
 def test_a_similarity_is_found_though_a_third_goes_elsewhere(m, q, seed):
     rng = np.random.default_rng(seed)
@@ -221,7 +233,9 @@ def test_the_rates_are_those_of_the_steady_motion(turn, v):
 @settings(max_examples=25, deadline=None)
 @given(
     st.lists(
-        st.tuples(st.integers(1, 300), st.integers(1, 300), st.integers(0, 3), st.sampled_from([-1.0, 0.0, 0.01, 0.1, 9])),
+        st.tuples(
+            st.integers(1, 300), st.integers(1, 300), st.integers(0, 3), st.sampled_from([-1.0, 0.0, 0.01, 0.1, 9])
+        ),
         min_size=1,
         max_size=6,
     ),
@@ -233,7 +247,9 @@ def test_any_pictures_of_any_size_at_any_times(pictures, same):
     for width, height, kind, dt in pictures:
         width, height = (pictures[0][:2]) if same else (width, height)
         rng = np.random.default_rng(kind)
-        value = rng.integers(0, 256, (height, width, 3), dtype=np.uint8) if kind else np.zeros((height, width, 3), np.uint8)
+        value = (
+            rng.integers(0, 256, (height, width, 3), dtype=np.uint8) if kind else np.zeros((height, width, 3), np.uint8)
+        )
         t += dt
         found = flow(Signal(value, t))
         assert found.shape == (9,) and found.dtype == np.float64
@@ -260,7 +276,11 @@ def test_the_clip_has_a_still_camera_and_a_dancer():
     import av
 
     with av.open(str(CLIP)) as file:
-        frames = [(f.time, f.to_ndarray(format="rgb24")) for i, f in enumerate(file.decode(video=0)) if i % 3 == 0 and f.time < 8]
+        frames = [
+            (f.time, f.to_ndarray(format="rgb24"))
+            for i, f in enumerate(file.decode(video=0))
+            if i % 3 == 0 and f.time < 8
+        ]
     flow = Flow()
     flow.open(None)
     found = np.array([flow(Signal(picture, t)) for t, picture in frames])

@@ -39,8 +39,8 @@ class Scene:
     """Call it with a time in seconds: a picture [H, W, 3] uint8.
 
     The camera pans (half picture heights per second, right and up), rolls (radians per second) and zooms (natural logarithm per
-    second), all steadily, or goes by `path`, from the time to its place in the scene. `subject` is the disc's radius, 0 for none; it
-    begins at `start` and moves by `velocity` beside the room.
+    second), all steadily, or goes by `path`, from the time to its place in the scene. `subject` is the disc's radius, 0 for
+    none; it begins at `start` and moves by `velocity` beside the room.
     """
 
     def __init__(
