@@ -1,8 +1,9 @@
 """What each feature costs per picture of 640 x 480: milliseconds, p50 and p95. Run: python bench/features.py [--pictures 300]
 
-The pictures are the built-in clip's, cut to 4:3 and seen at 30 a second, decoded before the clock starts. Beside the time on the wall
-stands that of the processor, which other programs on the machine disturb less: where both differ much the machine was busy, and
-the load that is saved with the figures says how busy. Saves bench/results/features.json. One more feature is one more line in ROWS.
+The pictures are the built-in clip's, cut to 4:3 and seen at 30 a second, decoded before the clock starts. Beside the time on the
+wall stands that of the processor, which other programs on the machine disturb less: where both differ much the machine was busy,
+and the load that is saved with the figures says how busy. Saves bench/results/features.json. One more feature is one more line
+in ROWS.
 """
 
 from __future__ import annotations
