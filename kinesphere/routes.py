@@ -102,7 +102,7 @@ class Route:
     one_euro: OneEuro | None = None
     spring: Spring | None = None
     circular: float | None = None  # the feature's full turn, in its own unit (360, 6.2832), where it is an angle
-    otherwise: Number | None = None  # what the parameter goes to while the feature is lost: a number, a route; None: it is held
+    otherwise: Number | None = None  # where the parameter goes while the feature is lost; None: it is held
     fade: float = 0.5  # seconds in which it has gone 63 % of that way, and of the way back
 
     def __post_init__(self) -> None:
@@ -218,7 +218,7 @@ class Follower:
         self._input: float | None = None  # the last number, unwrapped
         self._t = 0.0
         self._motion = _motion(self.route)
-        self._there: float | None = None  # how much the feature counts: 1 while it is there, on its way to 0 while it is lost
+        self._there: float | None = None  # how much the feature counts: 1 while it is there, to 0 while it is lost
         self._apart = 0.0  # from the feature's own to the other, the way round that is taken
 
     def __call__(self, value: float, t: float, other: float | None = None) -> float:

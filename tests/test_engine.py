@@ -472,8 +472,9 @@ def test_a_route_follows_one_of_several_numbers_and_waits_where_it_is_not_known(
     features = {"hand": Hand(), "pool": Pooled()}
     engine = handed(tiny_checkpoint, features=features, latent=Latent(seed=3, psi=angle, rows=rows))
     seen = []
-    for t, now in enumerate([{}, held(np.pi / 2, 0.5), held(np.nan, 0.75), held(np.nan, np.nan), held(-np.pi / 2, 0.1)]):
-        engine.lanes.now = now
+    nan = np.nan
+    shown = [{}, *(held(*now) for now in ((np.pi / 2, 0.5), (nan, 0.75), (nan, nan), (-np.pi / 2, 0.1)))]
+    for t, engine.lanes.now in enumerate(shown):
         engine.step(t, 1.0)
         seen.append((engine.numbers["latent.psi"], engine.numbers["latent.rows.coarse.amount"]))
     np.testing.assert_allclose(seen, [(-1, 0.25), (0.5, 0.5), (0.5, 0.75), (0.5, 0.25), (-0.5, 0.1)])
@@ -538,7 +539,8 @@ def checkpoint_of(family):
 def test_a_bend_bends_the_picture_and_leaves_the_model_alone():
     checkpoint = checkpoint_of("stylegan3")
     before = {name: value.clone() for name, value in checkpoint.G_ema.state_dict().items()}
-    engine = playing(checkpoint, features={"hand": Hand()}, bends={"turn": bend("transform", rotate=Route("hand.angle", high=2.0))})
+    turn = bend("transform", rotate=Route("hand.angle", high=2.0))
+    engine = playing(checkpoint, features={"hand": Hand()}, bends={"turn": turn})
     engine.lanes.now = held(0.25, 0.0)
     engine.step(0.0, 0.0)
     with torch.inference_mode(), bent(engine.G, transform(engine.G, 0.0, rotate=0.5)):
@@ -583,7 +585,8 @@ def test_what_is_said_to_stand_still_does(family, kind):
     ws = G.mapping(latent.seed_to_z(1, G.z_dim))
     for moving in [(), *((name,) for name in WANDERING.get(kind, ()))]:
         held_still = dict.fromkeys(set(WANDERING.get(kind, ())) - {*moving}, 0.0)
-        station = bend(kind, **{n: v for n, v in (numbers | held_still).items() if n in {f.name for f in fields(bend(kind))}})
+        names = {f.name for f in fields(bend(kind))}
+        station = bend(kind, **{n: v for n, v in (numbers | held_still).items() if n in names})
         pictures = []
         for t in (0.0, 0.7):
             try:

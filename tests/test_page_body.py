@@ -40,8 +40,8 @@ class Dancer:
 class Body:
     """A dozen numbers of which one is an angle, as of a hand."""
 
-    names: ClassVar[tuple[str, ...]] = ("angle", "x", "y", "distance", "openness", "pinch", "thumb", "index", "ring", "seen")
-    ranges: ClassVar[dict[str, tuple[float, float]]] = {"angle": (-math.pi, math.pi), "x": (-1.5, 1.5), "y": (-1.5, 1.5)}
+    names = ("angle", "x", "y", "distance", "openness", "pinch", "thumb", "index", "ring", "seen")
+    ranges: ClassVar[dict[str, tuple[float, float]]] = {"angle": (-math.pi, math.pi), "x": (-1.5, 1.5)}
     circular: ClassVar[frozenset[str]] = frozenset({"angle"})
     vector: ClassVar[bool] = False
     source: str | None = None
@@ -63,9 +63,7 @@ def playing(tiny_checkpoint, tmp_path, monkeypatch):
     library, tiny = Library(tmp_path / "library"), copy.deepcopy(tiny_checkpoint)
     stir(tiny.G_ema, seed=5)
     checkpoints.save(tiny, library.folder / "models" / "tiny.safetensors")
-    played = patch.Patch(
-        name="test", sources={"eye": Dancer()}, features={"hand": Body()}, model="tiny.safetensors"
-    )
+    played = patch.Patch(name="test", sources={"eye": Dancer()}, features={"hand": Body()}, model="tiny.safetensors")
     with Performance(played, engine=Engine(played, tiny), load=library.load) as performance:
         with Session(performance, library) as session:
             yield session

@@ -520,7 +520,10 @@ def test_a_route_names_one_of_several_numbers(hands):
     [
         ("hand.angel", "latent.psi: the feature 'hand' has no number 'angel': it has hand.angle, hand.x"),
         ("hand", "latent.psi: the feature 'hand' has several numbers: name one of hand.angle, hand.x"),
-        ("fist.angle", "latent.psi: no feature 'fist.angle' that is a number: this patch has hand.angle, hand.x, light"),
+        (
+            "fist.angle",
+            "latent.psi: no feature 'fist.angle' that is a number: this patch has hand.angle, hand.x, light",
+        ),
         ("light.x", "latent.psi: no feature 'light.x' that is a number: this patch has hand.angle, hand.x, light"),
     ],
 )
@@ -571,12 +574,12 @@ x = "left"
 y = {feature = "hand.x", otherwise = {feature = "light", attack = -1}}
 """)
     assert refused.value.problems == [
-        "bends.a.kind: no kind 'twirl': choose const, transform, anchor, warp, noise",
-        "bends.b.boil.fade: this should be a valid number, not \"long\"",
+        f"bends.a.kind: no kind 'twirl': choose {', '.join(BENDS)}",
+        'bends.b.boil.fade: this should be a valid number, not "long"',
         "bends.b.boil.lwo: no such key; the keys here are " + ", ".join(f.name for f in fields(Route)),
         "bends.b.seed: this should be a valid integer, not 1.5",
         "bends.b.att: no such key; the keys here are strength, boil, add, wander, seed, at",
-        "bends.c.x: this should be a valid number, not \"left\"",
+        'bends.c.x: this should be a valid number, not "left"',
         "bends.c.y.otherwise: attack = -1.0 is too small: take 0 or more",
         "bends.c.among: this should be 'copies' or 'noise', not \"friends\"",
     ]

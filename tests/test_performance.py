@@ -1094,7 +1094,9 @@ def test_a_show_that_cannot_begin_can_begin_later(tiny_checkpoint):
 
 def test_a_bend_that_another_model_cannot_do_is_left_out_and_said_so():
     """The model that was asked for plays, and comes without what it cannot do; the stage is never black, nothing is refused."""
-    third = Checkpoint(G_ema=(G := tiny_generator("stylegan3").requires_grad_(False)), card=Card.of({"G_ema": G}, "made by a test"))
+    third = Checkpoint(
+        G_ema=(G := tiny_generator("stylegan3").requires_grad_(False)), card=Card.of({"G_ema": G}, "made by a test")
+    )
     bends = {"turn": STATIONS["bends"]["warp"](rotate=0.5), "grain": STATIONS["bends"]["const"](amount=0.5)}
     stage = Stage(Patch(model="one", latent=Latent(seed=3), bends=bends), third=third)
     stage.beat(2)

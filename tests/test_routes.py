@@ -521,9 +521,7 @@ def test_an_angle_fades_the_shorter_way_round(clamp: bool) -> None:
 
 
 def test_a_hand_that_comes_back_elsewhere_is_reached_the_shorter_way_from_rest() -> None:
-    setting = Route(
-        "hand.angle", low=-180, high=180, in_low=-180, in_high=180, circular=360, otherwise=0.0, fade=0.1
-    )
+    setting = Route("hand.angle", low=-180, high=180, in_low=-180, in_high=180, circular=360, otherwise=0.0, fade=0.1)
     follow = Follower(setting)
     follow(170.0, 0.0)
     for i in range(1, 200):

@@ -871,7 +871,11 @@ def test_several_numbers_are_in_the_take_to_the_bit(tmp_path, tiny_model, bent_b
 
 def test_a_model_that_cannot_be_bent_so_plays_the_take_without_that(tmp_path, tiny_model, load, bent_by_a_hand):
     perform(Engine(bent_by_a_hand, tiny_model), tmp_path / "a.mcap", lanes=Held())
-    third = Checkpoint(G_ema=(G := tiny_generator("stylegan3").requires_grad_(False)), card=Card.of({"G_ema": G}, "made by a test"))
-    _, playing = play_back(Take.open(tmp_path / "a.mcap"), {"tiny": tiny_model, "third": third}.__getitem__, model="third")
+    third = Checkpoint(
+        G_ema=(G := tiny_generator("stylegan3").requires_grad_(False)), card=Card.of({"G_ema": G}, "made by a test")
+    )
+    _, playing = play_back(
+        Take.open(tmp_path / "a.mcap"), {"tiny": tiny_model, "third": third}.__getitem__, model="third"
+    )
     assert [note.partition(":")[0] for note in playing.notes] == ["bends.turn is left out"]
     assert list(playing.engine.patch.bends) == ["melt"]

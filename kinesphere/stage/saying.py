@@ -148,9 +148,11 @@ def kinds() -> dict[str, Any]:
     return {
         section: [
             {
-                "kind": kind, "heard": heard(cls), "about": _about(section, cls),
+                "kind": kind,
+                "heard": heard(cls),
+                "about": _about(section, cls),
                 "fields": [_field(part) for part in fields(cls) if part.init],
-            }  # fmt: skip
+            }
             for kind, cls in registry.items()
         ]
         for section, registry in STATIONS.items()
