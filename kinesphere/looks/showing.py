@@ -249,12 +249,11 @@ class Guide:
         self.showing: Showing = patch.shown
         self.patch, self.own = patch, look(patch)
         self.own_routes = dict(patch.routes())
-        same = known is not None and known.showing is self.showing and known.made_of == patch.features
-        self.made_of = dict(patch.features)
-        if known is not None and same:
+        self.map: Map | None = None
+        if known is not None and known.showing is self.showing and _same(known.patch.features, patch.features):
             self.parts, self.map = known.parts, known.map
         else:
-            self.parts, self.map = shown_looks(patch), None
+            self.parts = shown_looks(patch)
             self.map = self._map() if self.showing.examples else None
         self.looks: dict[str, Look] = {name: look(part) for name, part in self.parts.items()}
         self.look_routes = {name: dict(part.routes()) for name, part in self.parts.items()}
@@ -322,6 +321,11 @@ class Guide:
         return wearing(self.patch, between(looks, weights))
 
 
+def _same(a: Mapping[str, object], b: Mapping[str, object]) -> bool:
+    """Whether the same objects have the same names."""
+    return a.keys() == b.keys() and all(a[name] is b[name] for name in a)
+
+
 def now(there: Look, routes: Mapping[str, Route], numbers: Mapping[str, float], before: str = "") -> Look:
     """A look with the numbers that its routes give now; `numbers` has them by their places, with `before` in front."""
     found = copy.deepcopy(there) if routes else there
@@ -380,7 +384,7 @@ def _put(found: Look, place: str, number: float) -> None:
 
 def figures(looks: Sequence[Look]) -> Array:
     """Looks as numbers [L, P], to see which are alike: shares of seeds, and every number, a route as the middle of its range."""
-    tables: list[dict[str, float]] = []
+    rows: list[dict[str, float]] = []
     for there in looks:
         mix = there["latent.mix"] or [[there["latent.seed"], 1.0]]
         whole = math.fsum(weight for _, weight in mix)
@@ -388,9 +392,9 @@ def figures(looks: Sequence[Look]) -> Array:
         for place, value in there.items():
             if place not in ("latent.seed", "latent.mix"):
                 table |= _figures(place, value)
-        tables.append(table)
-    columns = list(dict.fromkeys(key for table in tables for key in table))
-    return np.array([[table.get(column, 0.0) for column in columns] for table in tables], float)
+        rows.append(table)
+    columns = list(dict.fromkeys(key for table in rows for key in table))
+    return np.array([[table.get(column, 0.0) for column in columns] for table in rows], float)
 
 
 def _figures(place: str, value: Any) -> dict[str, float]:
