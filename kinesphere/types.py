@@ -45,12 +45,23 @@ class Sound(Signal):
     """
 
     rate: int  # samples a second
-    count: int  # samples that went by up to the end of `value`, since the source began; less than before: it began again
+    count: (
+        int  # samples that went by up to the end of `value`, since the source began; less than before: it began again
+    )
 
 
 def heard(station: Any) -> bool:
     """Whether a source is heard, or a feature listens. A class that says nothing of it has to do with pictures."""
     return bool(getattr(station, "heard", False))
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """What a feature sees, to be laid over the picture that it sees it in. Places are fractions of the picture: right, down."""
+
+    lines: tuple[tuple[float, float, float, float], ...] = ()  # from x, y to x, y
+    faint: tuple[tuple[float, float, float, float], ...] = ()  # lines of what is seen and does not count
+    circles: tuple[tuple[float, float, float], ...] = ()  # x, y, radius; the radius in heights of the picture
 
 
 @runtime_checkable
@@ -87,6 +98,11 @@ class Feature(Protocol):
         """Meet the model: `checkpoint.G_ema` and `checkpoint.D` (or None). Forgets all earlier signals."""
 
     def __call__(self, signal: Signal) -> np.ndarray: ...
+
+
+def overlay_of(feature: Feature) -> Overlay:
+    """What it sees, to be laid over the picture; nothing of a feature that has no `overlay`."""
+    return getattr(feature, "overlay", Overlay)()
 
 
 def names_of(feature: Feature) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from kinesphere.features.networks import NETWORKS
-from kinesphere.features.region import WHOLE, checked_region, crop, look
+from kinesphere.features.region import WHOLE, checked_region, look
 from kinesphere.features.silhouette import Subject
 from kinesphere.features.smoothing import follow
 from kinesphere.features.whitening import Whitening
@@ -110,7 +110,7 @@ class Activations:
     def __call__(self, signal: Signal) -> np.ndarray:
         """z [z_dim] float32 of unit RMS for a picture [H, W, 3] uint8 RGB."""
         dt = 0.0 if self._t is None else max(signal.t - self._t, 0.0)
-        x = self._features(signal.value if self.within == "frame" else crop(*self._subject(signal)))
+        x = self._features(signal.value if self.within == "frame" else self._subject(signal))
         z = self._calibrated(x, dt) if self.to_z == "calibrate" else self._standardised(x)
         self._smooth = z if self._t is None else follow(self._smooth, self._before, z, dt, self.smoothing)
         self._t, self._before = signal.t, z

@@ -162,6 +162,7 @@ BLANK = 0.02  # mean of `seen` below which a picture shows nothing that could mo
 SAY = 0.4  # of a place that shows nothing: it is taken to stand still, with this part of a vote
 DEAD = 0.01  # squared pixels, averaged over the picture: what a camera must explain to be taken as moving
 PAIRS = 96  # cameras that are tried
+MOST = 0.5  # of m: no camera turns or comes nearer by as much as that between two pictures
 
 
 class Similarity(NamedTuple):
@@ -198,6 +199,7 @@ def camera(p: np.ndarray, f: np.ndarray, weight: np.ndarray, pixel: float) -> Si
     far = np.abs(apart) > 0.25 * np.abs(p - p.mean()).max()
     first, second, apart = first[far], second[far], apart[far]
     m = (f[first] - f[second]) / apart
+    first, m = first[np.abs(m) < MOST], m[np.abs(m) < MOST]
     q = f[first] - m * p[first]
 
     def cost(m: np.ndarray, q: np.ndarray) -> np.ndarray:
@@ -215,7 +217,7 @@ def camera(p: np.ndarray, f: np.ndarray, weight: np.ndarray, pixel: float) -> Si
         trust = weight * np.clip(1 - np.abs((f - fit.m * p - fit.q) / (1.5 * pixel)) ** 2, 0, None) ** 2 + 1e-12
         fit = _least_squares(p, f, trust / trust.sum())
     moving, still = cost(np.array([fit.m, 0]), np.array([fit.q, 0]))
-    return fit if moving + DEAD * weight.mean() < still else STILL
+    return fit if moving + DEAD * weight.mean() < still and abs(fit.m) < MOST else STILL
 
 
 def _pairs(count: int) -> np.ndarray:

@@ -9,9 +9,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from kinesphere.features.region import WHOLE, Region, checked_region, look, part_of, places
+from kinesphere.features.region import WHOLE, Region, checked_region, crop, look, part_of, places
 from kinesphere.features.smoothing import follow
-from kinesphere.types import KinesphereError, Signal
+from kinesphere.types import KinesphereError, Overlay, Signal
 
 FEW = 0.003  # share of the picture below which nobody is there
 MEMORY = 60.0  # seconds
@@ -68,6 +68,15 @@ class Silhouette:
         self._background = Background(self.memory, self.smoothing)
         self._t = -math.inf
         self._past = self._before = np.zeros((0, 0))
+        self._box: Region | None = None
+
+    def overlay(self) -> Overlay:
+        """The box round who is there."""
+        if self._box is None:
+            return Overlay()
+        left, top, right, bottom = (round(edge, 4) for edge in self._box)
+        corners = [(left, top), (right, top), (right, bottom), (left, bottom)]
+        return Overlay(lines=tuple((*a, *b) for a, b in zip(corners, corners[1:] + corners[:1], strict=True)))
 
     def __call__(self, signal: Signal) -> np.ndarray:
         mask = self._background(signal, self.region)  # [h, w] in 0..1
@@ -78,12 +87,13 @@ class Silhouette:
         self._t, self._before = signal.t, mask
         share = mask.mean()
         if share < FEW:
+            self._box = None
             return np.array([share, *[math.nan] * 7])
         p = places(signal.value.shape, self.region, mask.shape)
         weight = mask / mask.sum()
         middle = (weight * p).sum()
         spread = math.sqrt((weight * np.abs(p - middle) ** 2).sum())
-        left, top, right, bottom = part_of(self.region, box(mask))
+        self._box = left, top, right, bottom = part_of(self.region, box(mask))
         width = 2 * (right - left) * signal.value.shape[1] / signal.value.shape[0]
         new = np.maximum(mask - self._past, 0).sum() / mask.sum()
         return np.array([share, middle.real, middle.imag, width, 2 * (bottom - top), 1 - 2 * top, spread, new])
@@ -183,7 +193,7 @@ def whole(found: np.ndarray, bridge: float, island: float) -> np.ndarray:
 
 
 class Subject:
-    """The picture of the subject alone: the box round the silhouette, and mid-grey where the silhouette is not.
+    """The picture of the subject alone: `box`, which goes round the silhouette, and mid-grey in it where the silhouette is not.
 
     While nobody is there the box stays where it was, and all is grey. Before anybody came it is the whole frame.
     """
@@ -196,21 +206,23 @@ class Subject:
     def __init__(self) -> None:
         self._background = Background(MEMORY, EDGE)
         self._t: float | None = None
-        self._box = self._before = np.array(WHOLE)
+        self._edges = self._before = np.array(WHOLE)
+        self.box = WHOLE
 
-    def __call__(self, signal: Signal) -> tuple[np.ndarray, Region]:
-        """The picture [H, W, 3] with the rest painted over, and the box in it."""
+    def __call__(self, signal: Signal) -> np.ndarray:
+        """The part of a picture that is in the box, [h, w, 3] uint8, with the rest painted over."""
         import cv2
 
         mask = self._background(signal, WHOLE)
         dt = 0.0 if self._t is None else max(signal.t - self._t, 0.0)
         now = np.array(box(mask)) if mask.mean() >= FEW else self._before
-        self._box = follow(self._box, self._before, now, dt, self.CALM)
+        self._edges = follow(self._edges, self._before, now, dt, self.CALM)
+        self.box = roomy(self._edges, self.MARGIN, self.LEAST)
         self._t, self._before = signal.t, now
         height, width = signal.value.shape[:2]
-        cover = cv2.resize(mask.astype(np.float32), (width, height))[..., None]
-        alone = self.GREY + (signal.value - np.float32(self.GREY)) * cover
-        return alone.round().astype(np.uint8), roomy(self._box, self.MARGIN, self.LEAST)
+        cover = crop(cv2.resize(mask.astype(np.float32), (width, height)), self.box)[..., None]
+        alone = self.GREY + (crop(signal.value, self.box) - np.float32(self.GREY)) * cover
+        return alone.round().astype(np.uint8)
 
 
 def box(mask: np.ndarray) -> Region:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, asdict, fields
 from typing import TYPE_CHECKING, Any
 
 from kinesphere import patch
 from kinesphere.engine import bendable
 from kinesphere.patch import STATIONS
 from kinesphere.stage import showing
-from kinesphere.types import KinesphereError, heard
+from kinesphere.types import KinesphereError, heard, overlay_of
 
 if TYPE_CHECKING:
     from kinesphere.stage.session import Session
@@ -93,6 +93,7 @@ def meters(session: Session) -> dict[str, Any]:
         "viewers": session.gallery.viewers,
         "stations": stations,
         "features": {name: _shown(values.get(name)) for name in session.performance.patch.features},
+        "overlays": {name: asdict(overlay_of(f)) for name, f in session.performance.patch.features.items()},
         "numbers": {place: round(value, 5) for place, value in session.performance.numbers.items()},
     }
 

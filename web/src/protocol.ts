@@ -219,7 +219,15 @@ export interface Meters {
   viewers: number;
   stations: Record<string, StationMeter>;
   features: Record<string, number | number[] | Record<string, number | null> | null>;
+  overlays: Record<string, Overlay>; // by feature
   numbers: Record<string, number>;
+}
+
+/** What a feature sees, to be laid over its picture: fractions of it, right and down; a radius in heights. */
+export interface Overlay {
+  lines: [number, number, number, number][];
+  faint: [number, number, number, number][];
+  circles: [number, number, number][];
 }
 
 export type Down =
@@ -338,6 +346,7 @@ export function restingMeters(): Meters {
     viewers: 0,
     stations: {},
     features: {},
+    overlays: {},
     numbers: {},
   };
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -13,7 +13,7 @@ from kinesphere.features.discs import Game, Table
 from kinesphere.features.keypoints.anatomy import HAND
 from kinesphere.features.keypoints.hand import Hand
 from kinesphere.features.keypoints.landmarks import Figure, placed
-from kinesphere.types import KinesphereError, Signal, check_all
+from kinesphere.types import KinesphereError, Overlay, Signal, check_all
 
 TIP = HAND.index["index tip"]
 MOST = 24
@@ -73,6 +73,15 @@ class Discs(Hand):
     def _numbers(self, figure: Figure, size: tuple[int, int]) -> np.ndarray:
         self._tip = placed(figure.points, size)[TIP, :2]
         return np.array([0.0, 0.0, 0.0, min(max(figure.score, 0.0), 1.0)])
+
+    def overlay(self) -> Overlay:
+        """The hand, and the discs as they lie now."""
+        hand, table = super().overlay(), self.table()
+        if table is None:
+            return hand
+        x, y = (table.at[:, 0] / table.aspect + 1) / 2, (1 - table.at[:, 1]) / 2
+        discs = np.round(np.stack([x, y, table.radius / 2], 1), 4).tolist()
+        return replace(hand, circles=tuple(tuple(disc) for disc in discs))
 
     def table(self) -> Table | None:
         """The discs as they lie now; None before the first picture."""

@@ -9,12 +9,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from kinesphere.features.keypoints.anatomy import ANATOMIES
 from kinesphere.features.keypoints.continuity import LOST, Continuity
 from kinesphere.features.keypoints.identity import Chosen, Where
 from kinesphere.features.keypoints.landmarks import Figure, Sighting
 from kinesphere.features.keypoints.task import Task
 from kinesphere.features.keypoints.tracker import TRACKERS, Tracker
-from kinesphere.types import KinesphereError, Signal, check_all
+from kinesphere.types import KinesphereError, Overlay, Signal, check_all
+
+SHOWN = 0.5  # how sure the tracker is of a point that is drawn
 
 
 @dataclass
@@ -131,6 +134,17 @@ class Measuring:
     def last(self) -> tuple[Sighting, int | None] | None:
         """What was seen in the last picture, and the place of the figure that is measured; None before the first."""
         return self._last
+
+    def overlay(self) -> Overlay:
+        """The figure that is measured, and faintly the others; nothing before the first picture."""
+        anatomy = ANATOMIES[self.kind()]
+        pairs = [(anatomy.index[a], anatomy.index[b]) for a, b in anatomy.lines]
+        sighting, place = self._last or (None, None)
+        found: tuple[list[Any], list[Any]] = ([], [])
+        for i, figure in enumerate(sighting.figures if sighting else ()):
+            at, seen = np.round(figure.points[:, :2], 4).tolist(), figure.visible >= SHOWN
+            found[i != place].extend((*at[a], *at[b]) for a, b in pairs if seen[a] and seen[b])
+        return Overlay(lines=tuple(found[0]), faint=tuple(found[1]))
 
     def kind(self) -> str:
         """Of its figures: a name of anatomy.ANATOMIES."""

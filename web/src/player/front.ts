@@ -10,6 +10,7 @@ import type { Picture } from "../picture.ts";
 import type { Header } from "../protocol.ts";
 import { sign } from "../signs.ts";
 import { theme } from "../theme.ts";
+import "./overlay.ts";
 import "./regions.ts";
 
 @customElement("ks-front")
@@ -176,6 +177,7 @@ export class Front extends LitElement {
                 @picture=${this.#shape}
                 @click=${() => matchMedia("(max-width: 720px)").matches && !editing && this.#edit("*")}
               >
+                <ks-overlay .source=${source}></ks-overlay>
                 <ks-regions .source=${source} ?editing=${editing} .chosen=${this.region}></ks-regions>
               </ks-picture>
               <div class="bar">
