@@ -37,7 +37,7 @@ class Depth:
     QUICK: ClassVar[float] = 0.3  # seconds
     FLAT: ClassVar[float] = 0.1  # of the nearest: a range smaller than this is stretched no further, so a wall reads 0
     NEAREST: ClassVar[float] = 2 / 3  # of the range: from here on a thing is near
-    LIVE: ClassVar[int] = 252  # pixels; half of what it was trained at, a quarter of the time
+    LIVE: ClassVar[int] = 252  # pixels; half of what it was trained at: a quarter of the patches
 
     vector: ClassVar[bool] = False
     names: ClassVar[tuple[str, ...]] = ("near", "share", "spread", "x", "y")
