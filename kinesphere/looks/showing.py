@@ -249,6 +249,7 @@ class Guide:
         self.showing: Showing = patch.shown
         self.patch, self.own = patch, look(patch)
         self.own_routes = dict(patch.routes())
+        self.parts: dict[str, Patch]
         self.map: Map | None = None
         if known is not None and known.showing is self.showing and _same(known.patch.features, patch.features):
             self.parts, self.map = known.parts, known.map
