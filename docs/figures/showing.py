@@ -24,20 +24,21 @@ COLOURS = np.array([to_rgb(c) for c in ("#2f6fde", "#e07b1a", "#2a9d6f", "#d1495
 POSES = np.array([[0.15, 0.2], [0.8, 0.15], [0.5, 0.55], [0.15, 0.85], [0.85, 0.8], [0.32, 0.24]])
 LOOKS = [0, 1, 2, 3, 4, 0]
 SEEDS = 6
+LOW, HIGH = -0.8, 1.8  # of both features
 
 plt.style.use(HERE / "house.mplstyle")
 
 
 def field(shown: Map, side: int = 160) -> tuple[np.ndarray, np.ndarray]:
-    """The weights [side, side, L] and the confidence [side, side] over a square of two features, -0.4 to 1.4."""
-    axis = np.linspace(-0.4, 1.4, side)
+    """The weights [side, side, L] and the confidence [side, side] over a square of two features."""
+    axis = np.linspace(LOW, HIGH, side)
     found = [[shown((x, y)) for x in axis] for y in axis]
     return np.array([[w for w, _ in row] for row in found]), np.array([[sure for _, sure in row] for row in found])
 
 
 def square(ax: Axes, title: str) -> None:
     ax.scatter(*POSES.T, s=70, c=COLOURS[LOOKS], edgecolors=PAPER, linewidths=1.6, zorder=3)
-    ax.set(xlim=(-0.4, 1.4), ylim=(-0.4, 1.4), aspect="equal", xticks=[], yticks=[])
+    ax.set(xlim=(LOW, HIGH), ylim=(LOW, HIGH), aspect="equal", xticks=[], yticks=[])
     ax.set_xlabel("one feature")
     ax.set_ylabel("another")
     ax.set_title(title)
@@ -46,10 +47,10 @@ def square(ax: Axes, title: str) -> None:
 shown = Map(POSES, LOOKS, np.eye(5))
 weights, sure = field(shown)
 figure, (left, middle, right) = plt.subplots(1, 3, figsize=(14.5, 4.6), width_ratios=[1, 1, 1.25], layout="constrained")
-left.imshow(weights @ COLOURS, origin="lower", extent=(-0.4, 1.4, -0.4, 1.4))
+left.imshow(weights @ COLOURS, origin="lower", extent=(LOW, HIGH, LOW, HIGH))
 square(left, "How much of each look")
-middle.imshow(sure, origin="lower", extent=(-0.4, 1.4, -0.4, 1.4), cmap="Greys_r", vmin=0, vmax=1)
-lines = middle.contour(sure, [0.1, 0.6], colors=["#e07b1a", "#2f6fde"], extent=(-0.4, 1.4, -0.4, 1.4), linewidths=1.8)
+middle.imshow(sure, origin="lower", extent=(LOW, HIGH, LOW, HIGH), cmap="Greys_r", vmin=0, vmax=1)
+lines = middle.contour(sure, [0.1, 0.6], colors=["#e07b1a", "#2f6fde"], extent=(LOW, HIGH, LOW, HIGH), linewidths=1.8)
 middle.clabel(lines, fmt={0.1: "only the safe look", 0.6: "only the map"}, fontsize=9)
 square(middle, "How sure it is")
 
@@ -60,7 +61,7 @@ right.barh(places - 0.2, [own for own, _ in table.values()], 0.38, color="#2f6fd
 right.set_yticks(places, list(table))
 right.invert_yaxis()
 right.set_xlabel("error at poses that were not shown")
-right.legend(loc="lower right")
+right.legend(loc="upper right")
 right.set_title("Eight examples")
 figure.savefig(HERE / "showing.png")
 
