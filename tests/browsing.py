@@ -27,7 +27,7 @@ FLAGS = (
     "--disable-sync --use-fake-device-for-media-stream --use-fake-ui-for-media-stream "
     "--autoplay-policy=no-user-gesture-required --mute-audio"
 ).split()
-PATIENCE = 60.0  # seconds; only a failure waits for so long
+PATIENCE = 120.0  # seconds; only a failure waits for so long
 DESK, PHONE = {"width": 1440, "height": 900}, {"width": 375, "height": 812}
 
 needs_browser = pytest.mark.skipif(
