@@ -58,8 +58,8 @@ def test_an_empty_stage_has_nobody():
 
 
 def test_what_has_just_come_is_new_and_what_stands_is_not():
-    found = play([stage()] * 15 + [stage(0.3)] * 30)["new"]
-    assert found[17] > 0.7 and found[-1] < 0.05
+    found = play([stage()] * 45 + [stage(0.3)] * 30)["new"]
+    assert found[47] > 0.7 and found[-1] < 0.05
 
 
 def test_a_light_is_nobody():

@@ -136,10 +136,10 @@ class Background:
         self._evidence += seen
         rate = max(-math.expm1(-seen / self.memory), seen / self._evidence)  # the newest picture's part of all evidence
         found = self._model.apply(now, None, rate) == 255
-        if found.mean() > self.ALL:
-            self._begin(now, signal.t)
-            found[:] = False
         mask = whole(found.astype(np.uint8), self.BRIDGE, self.ISLAND).astype(float)
+        if mask.mean() > self.ALL:
+            self._begin(now, signal.t)
+            mask[:] = 0
         self._smooth = follow(self._smooth, self._before, mask, dt, self.smoothing)
         self._before = mask
         return self._smooth
