@@ -59,7 +59,7 @@ class Body:
 @pytest.fixture
 def playing(tiny_checkpoint, tmp_path, monkeypatch):
     monkeypatch.setitem(sources.SOURCES, "dancer", Dancer)
-    monkeypatch.setitem(features.FEATURES, "body", Body)
+    monkeypatch.setitem(features.FEATURES, "figure", Body)
     library, tiny = Library(tmp_path / "library"), copy.deepcopy(tiny_checkpoint)
     stir(tiny.G_ema, seed=5)
     checkpoints.save(tiny, library.folder / "models" / "tiny.safetensors")
