@@ -179,7 +179,7 @@ WORDS: Mapping[str, Words] = {
     "const.of": Words("Of parts", "How many parts the channels make; 1 bends them all.", 1, 16, 1),
     "anchor.amount": Words("Amount", "How much it stays put: 0 wanders with the latent, 1 stands still.", 0, 1, 0.01),
     "anchor.to": Words("Stands", "Mean is where the average picture stands, middle is upright in the middle."),
-    "warp.resolution": Words("Depth", "Small ones melt the subject, large ones move the picture as it is.", 4, 256, 4, "px"),
+    "warp.resolution": Words("Depth", "Small ones melt the subject, large ones move the picture as it is.", unit="px"),
     "noise.strength": Words("Strength", "How loud the learnt grain is: 0 is none, 1 as it was learnt.", 0, 3, 0.01, "times"),
     "noise.boil": Words("Boil", "How much the grain moves by itself: 0 stands still.", 0, 1, 0.01),
     "noise.add": Words("Add", "How much noise comes on top: at 1 hardly a picture is left.", 0, 1, 0.01, routed=(0, 0.5)),

@@ -75,10 +75,9 @@ export class FeatureMeter extends LitElement {
         width: 6px;
         height: 6px;
         margin-right: 6px;
-        visibility: hidden;
       }
-      .small .plays {
-        visibility: visible;
+      .small .name i:not(.plays) {
+        display: none;
       }
       .small canvas {
         height: 22px;

@@ -84,7 +84,7 @@ export class Routes extends LitElement {
       }
       .several div {
         display: grid;
-        grid-template-columns: repeat(auto-fill, minmax(112px, 1fr));
+        grid-template-columns: repeat(auto-fill, minmax(132px, 1fr));
         gap: 8px;
       }
       .list {
