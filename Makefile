@@ -33,6 +33,10 @@ page: $(PAGE)
 
 bench: $(DEV_READY) $(PAGE)
 	$(BIN)/python bench/live.py
+	$(BIN)/python bench/features.py
+	$(BIN)/python bench/keypoints.py
+	$(BIN)/python bench/semantics.py
+	$(BIN)/python bench/bends.py
 	$(BIN)/python bench/training.py
 	$(BIN)/python bench/stage.py
 	$(BIN)/python bench/soak.py --minutes 20
@@ -40,16 +44,25 @@ bench: $(DEV_READY) $(PAGE)
 docs: $(DEV_READY)
 	for figure in docs/figures/*.py; do $(BIN)/python $$figure || exit 1; done
 
+# MediaPipe without what it asks for and does not need: jax, and a second OpenCV that wants a desktop's libraries. No wheels from Python 3.13 on.
+define BODY
+if $(BIN)/python -c 'import sys; sys.exit(sys.version_info >= (3, 13))'; then \
+	  $(BIN)/python -m pip install -q -c constraints.txt absl-py attrs flatbuffers matplotlib sounddevice 'protobuf>=4.25.3,<5' && \
+	  $(BIN)/python -m pip install -q -c constraints.txt --no-deps mediapipe; \
+	fi
+endef
+
 # Torch comes first and alone: the release that constraints.txt pins has a small build for the CPU; a GPU's is taken if it is there already.
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("Kinesphere needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Say PYTHON=python3.12, for example.") if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q "$$(grep '^torch==' constraints.txt)"
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[window]'
+	$(BODY)
 	touch $@
 
 $(DEV_READY): $(READY)
-	$(BIN)/python -m pip install -q -c constraints.txt -e '.[window,train,dev]'
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[window,train,semantics,dev]'
 	touch $@
 
 # The stage's page. Node is the machine's where it is new enough, or else a wheel's; who installs Kinesphere's own wheel needs neither.

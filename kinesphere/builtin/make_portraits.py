@@ -96,7 +96,7 @@ def make(
 ) -> None:
     """Choose, save, read back, measure, and write the card."""
     judge = load_judge()
-    stages = [stage(run) for run in runs]
+    stages = [stage(run, left_at(run, later)) for run, later in zip(runs, [*runs[1:], None], strict=True)]
     stages[0]["notes"] = [*stages[0]["notes"], *([note] if note else [])]
     earlier = json.loads(before.read_text())["stages"] if before else []
     data = open_set(zipped, stages[-1]["resolution"]).cached(MOST_CACHED)
@@ -168,6 +168,13 @@ def stage(run: Path, until: float = np.inf) -> dict[str, Any]:
         "notes": about["notes"],
         "recipe": recipe,
     }
+
+
+def left_at(run: Path, later: Path | None) -> float:
+    """The kimg of the snapshot of a run that a later one went on from; infinity where it went on from the end."""
+    words = shlex.split(read_about(later)["command"]) if later else []
+    start = Path(words[words.index("--from") + 1]) if "--from" in words else Path()
+    return int(start.stem) if start.stem.isdigit() and start.parent.parent.name == run.name else np.inf
 
 
 def snapshots(run: Path) -> list[Path]:
