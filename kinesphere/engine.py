@@ -362,7 +362,8 @@ class Engine:
         self, bends: Mapping[str, Bend], numbers: Mapping[str, float], t: float
     ) -> tuple[list[Bending], list[object]]:
         """What the bends do at time `t`, and what that depends on."""
-        bendings, known = [], []
+        bendings: list[Bending] = []
+        known: list[object] = []
         for name, bend in bends.items():
             arguments = bend.arguments(f"bends.{name}", numbers)
             bending = bend.function(self.G, t, **arguments)

@@ -25,7 +25,7 @@ import numpy as np
 
 from kinesphere.latent import ease
 from kinesphere.models import BANDS
-from kinesphere.patch import STATIONS, Patch, changed, document
+from kinesphere.patch import STATIONS, Bend, Patch, changed, document
 from kinesphere.sources import Camera
 from kinesphere.types import KinesphereError, Signal
 
@@ -77,7 +77,7 @@ def checked(asked: Any) -> Look:
     vectors = {drive["feature"] if isinstance(drive, dict) else drive for drive in drives if _names_one(drive)}
     amounts = [drive.get("amount") for drive in drives if isinstance(drive, dict)]
     numbers = {*_named([latent.get("psi"), latent.get("directions"), amounts, bends])}
-    features = {name: _Somewhere(False, tuple(_inside(name, numbers))) for name in map(_station, numbers)}
+    features: dict[str, Any] = {name: _Somewhere(False, tuple(_inside(name, numbers))) for name in map(_station, numbers)}
     whole = Patch(sources={"any": Camera()}, features=features | {name: _Somewhere(True) for name in vectors})
     return look(changed(whole, {"latent": latent, "bends": bends, "picture": picture}, "this look"))
 
@@ -341,7 +341,7 @@ def _ends(rows: str) -> tuple[int, int]:
 
 def _bends(values: Sequence[Mapping[str, Any]], shares: Weights) -> dict[str, Any]:
     """What is done inside the model: bend by bend, where those of one name are of one kind."""
-    found = {}
+    found: dict[str, Any] = {}
     for name in dict.fromkeys(name for bends in values for name in bends):
         tables = [bends.get(name) for bends in values]
         there = [(table, share) for table, share in zip(tables, shares, strict=True) if table is not None]
@@ -350,7 +350,8 @@ def _bends(values: Sequence[Mapping[str, Any]], shares: Weights) -> dict[str, An
             heaviest = _heaviest(tables, shares)
             found |= {} if heaviest is None else {name: dict(heaviest)}
             continue
-        plain, angles = _plain(heaviest["kind"]), STATIONS["bends"][heaviest["kind"]].angles
+        plain, kind = _plain(heaviest["kind"]), STATIONS["bends"][heaviest["kind"]]
+        angles = kind.angles if issubclass(kind, Bend) else ()
         found[name] = {
             key: value
             if key in STAYING
