@@ -17,7 +17,7 @@ import "./stations.ts";
 /** The sections that the page knows, in the order of the flow, in the player's words. A new one is shown after them. */
 const SECTIONS: Record<string, { title: string; about: string }> = {
   sources: { title: "Sources", about: "what moves" },
-  features: { title: "Features", about: "what is seen in it" },
+  features: { title: "Features", about: "what is felt in it" },
   latent: { title: "Latent", about: "where the picture stands" },
   bends: { title: "Bends", about: "what is done inside the model" },
   picture: { title: "Picture", about: "how it is drawn" },
@@ -313,7 +313,7 @@ export class Play extends LitElement {
               </div>`
             : typeof now === "number"
               ? html`<i .style=${`width:${clamp(now, 0, 1) * 100}%`}></i>`
-              : html`<span class="quiet">&nbsp; nothing seen yet</span>`}
+              : html`<span class="quiet">&nbsp; nothing yet</span>`}
         </div>
         <span class="number">${typeof now === "number" ? written(now) : ""}</span>
         ${region
