@@ -25,7 +25,7 @@ def cuts(pictures, fps=30.0, **fields):
 
 
 def lit(picture, gain, more=0.0):
-    return (picture * gain + more).clip(0, 255).astype(np.uint8)
+    return (picture.astype(float) * gain + more).clip(0, 255).astype(np.uint8)
 
 
 def test_every_cut_between_photographs_is_told_at_once(photographs):

@@ -31,6 +31,7 @@ class Cut:
     NOTHING: ClassVar[float] = 1.5  # deviation of `unlit` below which a picture shows nothing
 
     vector: ClassVar[bool] = False
+    names: ClassVar[tuple[str, ...]] = ()
 
     source: str | None = None
     region: tuple[float, float, float, float] = WHOLE  # left, top, right, bottom, as fractions of the frame
