@@ -21,17 +21,17 @@ from kinesphere.studio import sheets
 
 HERE = Path(__file__).parent
 CLIP = HERE.parents[1] / "kinesphere" / "builtin" / "clip.mp4"
-SG3 = HERE.parents[1] / "tests" / "fixtures" / "sg3r_64.pkl"  # of random weights: it shows how the picture moves
+ELSEWHERE = ("regions", "scene")  # have pictures already
+WITHOUT = ("depth", "turn")  # weights for them do not come with Kinesphere
 FPS, SECONDS, MOMENTS = Fraction(15), 11, 6
 SIZE = 160  # pixels of a tile
 DARK = 40
 
 
 def main(names: list[str]) -> None:
-    for name in names or patch.builtin_names():
-        if name != "depth":  # its weights do not come with Kinesphere
-            sheets.save(sheet(name), HERE / f"patches-{name}.jpg")
-            print(name, flush=True)
+    for name in names or sorted({*patch.builtin_names()} - {*ELSEWHERE, *WITHOUT}):
+        sheets.save(sheet(name), HERE / f"patches-{name}.jpg")
+        print(name, flush=True)
 
 
 def sheet(name: str) -> np.ndarray:
@@ -41,7 +41,7 @@ def sheet(name: str) -> np.ndarray:
     for feature in played.features.values():
         if isinstance(feature, Measuring):
             feature.tracker = "synthetic"
-    checkpoint = checkpoints.load(str(SG3) if name == "turn" else played.model)
+    checkpoint = checkpoints.load(played.model)
     played.sinks = {"nowhere": Null()}
     engine = Engine(played, checkpoint)
     frames = int(SECONDS * FPS)
