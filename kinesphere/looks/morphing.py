@@ -77,7 +77,9 @@ def checked(asked: Any) -> Look:
     vectors = {drive["feature"] if isinstance(drive, dict) else drive for drive in drives if _names_one(drive)}
     amounts = [drive.get("amount") for drive in drives if isinstance(drive, dict)]
     numbers = {*_named([latent.get("psi"), latent.get("directions"), amounts, bends])}
-    features: dict[str, Any] = {name: _Somewhere(False, tuple(_inside(name, numbers))) for name in map(_station, numbers)}
+    features: dict[str, Any] = {
+        name: _Somewhere(False, tuple(_inside(name, numbers))) for name in map(_station, numbers)
+    }
     whole = Patch(sources={"any": Camera()}, features=features | {name: _Somewhere(True) for name in vectors})
     return look(changed(whole, {"latent": latent, "bends": bends, "picture": picture}, "this look"))
 
