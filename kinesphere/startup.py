@@ -50,9 +50,9 @@ def _stand(place: int) -> bool:
         if hasattr(os, "setpriority"):
             os.setpriority(os.PRIO_PROCESS, 0, place)
         else:
-            import psutil
+            import psutil  # type: ignore[import-untyped]
 
-            psutil.Process().nice(psutil.ABOVE_NORMAL_PRIORITY_CLASS)  # type: ignore[attr-defined]
+            psutil.Process().nice(psutil.ABOVE_NORMAL_PRIORITY_CLASS)
     except (OSError, ImportError):
         return False
     return True

@@ -75,7 +75,9 @@ class Training:
                 set_precision(model, PRECISIONS[recipe.precision], recipe.half_blocks)
         freeze_d(self.D, recipe.freeze_d)
         self.learning_D = [p for p in self.D.parameters() if p.requires_grad]
-        self.attributes = read_attributes(data, recipe.attributes) if recipe.attributes else None
+        self.attributes = None
+        if recipe.attributes:
+            self.attributes = read_attributes(data, recipe.attributes)  # type: ignore[arg-type]  # a set in a file has a table beside it
         self.head = AttributeHead(self.D, self.attributes.names).to(fabric.device) if self.attributes else None
         self.taught = [*self.learning_D, *(self.head.parameters() if self.head else ())]
         self.opt_G = adam(
