@@ -12,6 +12,8 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # what the code must not need, but a mistake
 import torch
 import transformers
 
+from kinesphere.features.pretrained import settle
+
 transformers.utils.logging.disable_progress_bar()
 
 DINO: dict[str, Any] = dict(hidden_size=24, num_hidden_layers=3, num_attention_heads=2, image_size=56)
@@ -44,11 +46,12 @@ def tiny(name: str, kind: str = "Model", seed: int = 0, **fields: Any) -> Any:
     torch.manual_seed(seed)
     model = getattr(transformers, family + kind)(getattr(transformers, f"{family}Config")(**given | fields))
     with torch.no_grad():
-        for key, x in [*model.named_parameters(), *model.named_buffers()]:
-            if key.endswith("running_var"):
-                x.uniform_(0.5, 1.5)
-            elif x.is_floating_point() and x.ndim == 1:
-                x.add_(torch.randn(x.shape) * 0.3)
+        for x in [*model.parameters(), *model.buffers()]:
+            if x.is_floating_point() and x.ndim == 1:
+                x.add_(torch.randn(x.shape) * 0.1)
+            elif x.is_floating_point():  # He et al. 2015: what is seen is still there in the last layer
+                x.normal_(0, (2 / x[0].numel()) ** 0.5)
+    settle(model)
     return model.eval()
 
 

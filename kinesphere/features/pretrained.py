@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
@@ -137,7 +138,10 @@ def load(weights: str | None, task: str, default: str | None) -> Pretrained:
             assert folder is not None
             state = read_state(folder, name)
         check_extent(cls, config, state)
-        return looking(filled(cls, config, state), prepared)
+        model = filled(cls, config, state)
+        if untrained is not None:
+            settle(model)
+        return looking(model, prepared)
     except KinesphereError as error:
         raise KinesphereError(f"weights {name!r}: {error}") from None
 
@@ -451,6 +455,22 @@ def initial(cls: Any, config: Any, read: Callable[[str, tuple[int, ...]], Tensor
             zero = name.endswith(("bias", "running_mean", "num_batches_tracked"))
             state[name] = torch.zeros(shape, dtype=dtype) if zero else torch.ones(shape, dtype=dtype)
     return state
+
+
+@torch.no_grad()
+def settle(model: Any) -> None:
+    """Give a network that was never trained the statistics of blots, where it normalises by such (Ioffe and Szegedy 2015): without
+    them what is seen fades from layer to layer until nothing of it is left."""
+    model.eval()
+    norms = [part for part in model.modules() if isinstance(part, nn.BatchNorm2d)]
+    before = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.train().momentum = 1.0  # what is measured replaces what was there
+    if norms:
+        blots = torch.randn(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+        model(F.interpolate(blots, scale_factor=16, mode="bilinear"))
+    for norm, momentum in zip(norms, before, strict=True):
+        norm.eval().momentum = momentum
 
 
 def _listed(names: Any) -> str:
