@@ -104,7 +104,8 @@ class Pretrained:
 
     def shown(self, pictures: Tensor, size: int) -> Tensor:
         """What it is given of pictures [N, 3, h, w], uint8 or in [0, 1]."""
-        resized = self.preprocessing.resized(pictures, *self.shape(*pictures.shape[2:], size))
+        height, width = pictures.shape[2:]
+        resized = self.preprocessing.resized(pictures, *self.shape(height, width, size))
         return self.preprocessing.normalised(resized.to(self.device))
 
     def labels(self) -> tuple[str, ...]:

@@ -125,6 +125,7 @@ class Background:
         self.smoothing = smoothing
         self._shape: tuple[int, ...] = ()
         self._t = -math.inf
+        self._smooth = self._before = np.zeros((0, 0))
 
     def __call__(self, signal: Signal, region: Region) -> np.ndarray:
         """How far each place of a region belongs to the subject, 0 to 1: [h, w] float64."""
