@@ -78,7 +78,7 @@ def glance(picture: np.ndarray, region: tuple[float, float, float, float], size:
     grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
     half = np.arange(size) * 2 // size
     quarter = (2 * half[:, None] + half)[..., None]
-    bins = np.bincount((24 * quarter + 8 * np.arange(3) + (small >> 5)).ravel(), minlength=96)
+    bins = np.bincount((24 * quarter + 8 * np.arange(3) + small // 32).ravel(), minlength=96)
     return Look(unlit(grey).astype(np.float32) - 128, (grey > 4) & (grey < 248), bins / bins.sum())
 
 

@@ -77,7 +77,7 @@ class Flow:
         """Forget everything seen."""
         import cv2
 
-        self._dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+        self._dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)  # type: ignore[attr-defined]
         self._dis.setFinestScale(0)  # the preset stops at quarter size, which shrinks zooms and rolls by a twentieth
         self._begin()
 
@@ -251,8 +251,9 @@ def warped(then: np.ndarray, field: np.ndarray) -> np.ndarray:
     import cv2
 
     height, width = then.shape
-    there = field + np.dstack(np.meshgrid(np.arange(width), np.arange(height))).astype(np.float32)
-    return cv2.remap(then, there, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    x = field[..., 0] + np.arange(width, dtype=np.float32)
+    y = field[..., 1] + np.arange(height, dtype=np.float32)[:, None]
+    return cv2.remap(then, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 def inside(field: np.ndarray) -> np.ndarray:
