@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar, NamedTuple
 
 import numpy as np
@@ -127,12 +128,14 @@ class Flow:
         if dt > self.GAP:
             return None
         p = places(signal.value.shape, self.region, now.shape)  # [h, w] complex
-        field = self._dis.calc(now, then, None)  # [h, w, 2] pixels: where in `then` each place of `now` was
-        if correlation(now, warped(then, field)) < self.MATCH and seen(now).mean() > BLANK:
+        # Where in `then` each place of `now` was: [h, w, 2] pixels
+        field = self._dis.calc(now, then, None)  # type: ignore[call-overload]
+        rich = seen(now)
+        if rich.mean() > BLANK and correlation(now, warped(then, field)) < self.MATCH:
             return None
         scale = np.array([p[0, 1].real - p[0, 0].real, p[1, 0].imag - p[0, 0].imag])  # half heights per pixel
         f = field[..., 0] * scale[0] + 1j * field[..., 1] * scale[1]  # [h, w] half heights
-        fit = camera(p[2::4, 2::4], f[2::4, 2::4], seen(now)[2::4, 2::4], np.abs(scale).max())
+        fit = camera(p[2::4, 2::4], f[2::4, 2::4], rich[2::4, 2::4], np.abs(scale).max())
         own = fit.m * p + fit.q  # what the camera alone would do to each place
 
         at = np.dstack([own.real / scale[0], own.imag / scale[1]]).astype(np.float32)
@@ -205,21 +208,22 @@ def camera(p: np.ndarray, f: np.ndarray, weight: np.ndarray, pixel: float) -> Si
     def cost(m: np.ndarray, q: np.ndarray) -> np.ndarray:
         """Of each of the candidates m, q [K], as a part of the picture: [K]."""
         own = m[:, None] * p + q[:, None]
-        told = weight * np.minimum(np.abs((f - own) / pixel) ** 2, 1)
-        blank = SAY * (1 - weight) * np.minimum(np.abs(own / pixel) ** 2, 1)
-        return (told + blank).mean(axis=1)
+        told, blank = (np.minimum(square(error) / pixel**2, 1) for error in (own - f, own))
+        return (told @ weight + SAY * (blank @ (1 - weight))) / len(p)
 
     if not len(m):
         return STILL
     best = int(np.argmin(cost(m, q)))
     fit = Similarity(m[best], q[best])
     for _ in range(8):
-        trust = weight * np.clip(1 - np.abs((f - fit.m * p - fit.q) / (1.5 * pixel)) ** 2, 0, None) ** 2 + 1e-12
+        error = square(f - fit.m * p - fit.q)
+        trust = weight * np.clip(1 - error / (1.5 * pixel) ** 2, 0, None) ** 2 + 1e-12
         fit = _least_squares(p, f, trust / trust.sum())
     moving, still = cost(np.array([fit.m, 0]), np.array([fit.q, 0]))
     return fit if moving + DEAD * weight.mean() < still and abs(fit.m) < MOST else STILL
 
 
+@lru_cache
 def _pairs(count: int) -> np.ndarray:
     """PAIRS pairs of places [2, PAIRS] out of `count`, always the same."""
     return np.random.RandomState(0).randint(0, count, (2, PAIRS))
@@ -229,8 +233,13 @@ def _least_squares(p: np.ndarray, f: np.ndarray, weight: np.ndarray) -> Similari
     """f = m p + q by weighted least squares over complex numbers; the weights sum to 1."""
     middle, mean = weight @ p, weight @ f
     d = p - middle
-    m = (weight * d.conj()) @ (f - mean) / (weight @ np.abs(d) ** 2 + 1e-12)
+    m = (weight * d.conj()) @ (f - mean) / (weight @ square(d) + 1e-12)
     return Similarity(m, mean - m * middle)
+
+
+def square(z: np.ndarray) -> np.ndarray:
+    """|z|^2, without the root that abs takes."""
+    return z.real**2 + z.imag**2
 
 
 def seen(grey: np.ndarray) -> np.ndarray:
