@@ -78,7 +78,7 @@ class Flow:
         """Forget everything seen."""
         import cv2
 
-        self._dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)  # type: ignore[attr-defined]
+        self._dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
         self._dis.setFinestScale(0)  # the preset stops at quarter size, which shrinks zooms and rolls by a twentieth
         self._begin()
 
