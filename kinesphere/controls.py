@@ -225,7 +225,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
 }
 """The names that a text may be, found as WORDS are."""
 
-MOST_WAYS = 8  # through W that have a slider unasked
+MOST_WAYS = 8  # through W, and classes, that have a slider unasked
 
 BAND_WORDS = {
     "coarse": ("Coarse", "pose and shape"),
@@ -242,7 +242,8 @@ def controls(patch: Patch, G: Generator) -> list[Control]:
         _control("patch", Patch, f, "patch", "patch") for f in fields(Patch) if f.name in ("model", "name", "about")
     ]
     found += _of_stations(patch, "sources") + _of_stations(patch, "features")
-    found += _of_latent(G) + list(_of_directions(patch, G)) + list(_of_rows(patch, G)) + _of_stations(patch, "bends")
+    found += [*_of_latent(G), *_of_classes(patch, G), *_of_directions(patch, G), *_of_rows(patch, G)]
+    found += _of_stations(patch, "bends")
     found += [_control("picture", Picture, f, "picture", "picture") for f in fields(Picture)]
     return found + _of_stations(patch, "sinks")
 
@@ -286,10 +287,21 @@ def _of_latent(G: Generator) -> list[Control]:
     highest = {"cutoff": G.num_ws, "label": G.c_dim - 1}
     found = []
     for f in fields(Latent):
-        if f.name in ("rows", "directions") or (f.name == "label" and G.c_dim < 2):
+        if f.name in ("rows", "directions", "classes") or (f.name == "label" and G.c_dim < 2):
             continue
         found.append(_control("latent", Latent, f, "latent", "latent", highest=highest.get(f.name)))
     return found
+
+
+def _of_classes(patch: Patch, G: Generator) -> Iterator[Control]:
+    """The first classes of a model that has several, and those further ones that the patch names."""
+    first = [str(index) for index in range(min(MOST_WAYS, G.c_dim))] if G.c_dim > 1 else []
+    for index in [*first, *(index for index in patch.latent.classes if index not in first)]:
+        yield Control(
+            f"latent.classes.{index}", "number", f"Class {index}",
+            "How strongly this class of the model is there; what is left of 1 goes to the class above.",
+            "latent.classes", 0.0, 0.0, 1.0, 0.01, routable=True, routed=(0.0, 1.0),
+        )  # fmt: skip
 
 
 def _of_directions(patch: Patch, G: Generator) -> Iterator[Control]:

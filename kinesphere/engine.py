@@ -163,6 +163,7 @@ class Engine:
             except KinesphereError as error:
                 problems.append(f"{place}latent.label: {error}")
             problems += [f"{place}latent.directions.{words}" for words in self._missing(part.latent.directions)]
+            problems += [f"{place}latent.classes.{words}" for words in self._unknown(part.latent.classes)]
             for name, bend in part.bends.items():
                 if not any(bend is other for other in bending) and (words := _lacking(self.G, name, bend)):
                     problems.append(f"{place}bends.{name}: {words}")
@@ -198,6 +199,7 @@ class Engine:
         self.health.clear()
         # The last z of each feature, its c, its ws.
         self.mapped: dict[str, tuple[np.ndarray, Tensor | None, Tensor]] = {}
+        self.mixed: tuple[object, Tensor] | None = None  # the last weights of classes, and their class vector
         self.still: tuple[object, np.ndarray] | None = None  # the last seeds that did not drift, and their z
         self.ws = self.G.w_avg.expand(1, self.G.num_ws, -1)  # where the instrument stands
         self.drawn_ws: Tensor | None = None  # and what the last frame was drawn from
@@ -288,12 +290,12 @@ class Engine:
 
     def _place(self, now: Fitted, features: Mapping[str, Drawn], numbers: Mapping[str, float], t: float) -> Tensor:
         """Where in the generator's space this moment stands: [1, num_ws, w_dim]."""
-        here = now.patch.latent
-        ws = self._map("", self._static(now.patch, t), now.c)
+        here, c = now.patch.latent, self._classes(now, numbers)
+        ws = self._map("", self._static(now.patch, t), c)
         for name, drive in here.rows.items():
             if drive.feature in features:
                 amount = _number(drive.amount, f"latent.rows.{name}.amount", numbers)
-                driven = self._map(drive.feature, features[drive.feature].value, now.c)
+                driven = self._map(drive.feature, features[drive.feature].value, c)
                 ws = latent.mix(ws, driven, now.rows[name], amount)
         ws = latent.truncate(ws, self.G.w_avg, _number(here.psi, "latent.psi", numbers), here.cutoff)
         for name, far in here.directions.items():
@@ -315,6 +317,22 @@ class Engine:
         w = latent.sample_w(mapping, self.G.z_dim)
         stats = latent.statistics(w)
         return (stats.vectors * stats.sigmas).T
+
+    def _unknown(self, classes: Mapping[str, Number]) -> Iterator[str]:
+        for index in classes:
+            if int(index) >= self.G.c_dim:
+                has = f"classes 0 to {self.G.c_dim - 1}" if self.G.c_dim else "no classes"
+                yield f"{index}: this model has {has}"
+
+    def _classes(self, now: Fitted, numbers: Mapping[str, float]) -> Tensor | None:
+        """The class vector of this moment, [1, c_dim]; the last one again where it has not changed."""
+        here = now.patch.latent
+        if not here.classes or now.c is None:
+            return now.c
+        weights = {int(i): _number(weight, f"latent.classes.{i}", numbers) for i, weight in here.classes.items()}
+        if self.mixed is None or self.mixed[0] != (weights, here.label):
+            self.mixed = (weights, here.label), latent.classes(now.c, weights)
+        return self.mixed[1]
 
     def _missing(self, directions: Mapping[str, Number]) -> Iterator[str]:
         for name in directions:

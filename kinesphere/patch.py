@@ -67,9 +67,17 @@ class Latent:
     directions: dict[str, Number] = field(default_factory=dict)
     # ^ "pc1", "pc2", ...: how far along the widest ways that W extends in, standard deviations; on top of the truncated latent
     label: int = 0  # the class, of a model that has classes
+    classes: dict[str, Number] = field(default_factory=dict)
+    # ^ from a class of the model, "3", to how strongly it is there; what is left of 1 goes to `label`
 
     def __post_init__(self) -> None:
-        check_all(lambda: _check_seed("seed", self.seed), self._check_mix, self._check_numbers, self._check_directions)
+        check_all(
+            lambda: _check_seed("seed", self.seed),
+            self._check_mix,
+            self._check_numbers,
+            self._check_directions,
+            self._check_classes,
+        )
 
     def _check_mix(self) -> None:
         if len(self.mix) > MOST_MIXED:
@@ -87,6 +95,11 @@ class Latent:
                 raise KinesphereError(
                     f"directions: no direction {name[:64]!r}: pc1 is the widest way through W, then pc2, pc3 ..."
                 )
+
+    def _check_classes(self) -> None:
+        for index in self.classes:
+            if not re.fullmatch(r"[0-9]{1,9}", index):
+                raise KinesphereError(f"classes: no class {index[:64]!r}: give its number, as 3")
 
     def _check_numbers(self) -> None:
         if not 0 <= self.drift < math.inf:
@@ -196,6 +209,8 @@ class Patch:
         yield from routes_of("latent.psi", self.latent.psi)
         for name, amount in self.latent.directions.items():
             yield from routes_of(f"latent.directions.{name}", amount)
+        for index, weight in self.latent.classes.items():
+            yield from routes_of(f"latent.classes.{index}", weight)
         for rows, drive in self.latent.rows.items():
             yield from routes_of(f"latent.rows.{rows}.amount", drive.amount)
         for name, bend in self.bends.items():

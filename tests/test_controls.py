@@ -65,7 +65,7 @@ def test_every_field_of_the_patch_has_its_control(instrument, by_place):
     for f in fields(Picture):
         assert f"picture.{f.name}" in by_place
     for f in fields(Latent):
-        assert f"latent.{f.name}" in by_place or f.name in ("rows", "directions", "label")
+        assert f"latent.{f.name}" in by_place or f.name in ("rows", "directions", "classes", "label")
     assert {"model", "name", "about"} <= set(by_place)
 
 

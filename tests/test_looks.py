@@ -60,6 +60,7 @@ latents = st.builds(
         max_size=3,
     ),
     psi=numbers | routes,
+    classes=st.dictionaries(st.sampled_from(["0", "7"]), numbers | routes, max_size=2),
     directions=st.dictionaries(st.sampled_from(["pc1", "pc2", "pc30"]), numbers | routes, max_size=2),
     cutoff=st.none() | st.integers(0, 18),
 )
@@ -83,7 +84,7 @@ def test_a_look_is_what_is_played_and_nothing_else():
     kept = look(p)
     assert set(kept) == {
         *("latent.seed", "latent.mix", "latent.drift", "latent.rows", "latent.psi", "latent.cutoff", "latent.label"),
-        "latent.directions",
+        *("latent.directions", "latent.classes"),
         *("bends", "picture.noise_mode"),
     }
     assert patch.changed(INSTRUMENT, kept).latent == p.latent

@@ -6,7 +6,7 @@ table) and "picture.noise_mode". Between looks, weighted:
     seeds           the weights of `latent.mix`, where `latent.blend` turns on the sphere
     numbers         straight; a number against a route counts as a route that stands there, so that nothing jumps
     routes          of one feature: ranges straight, times and frequencies by their ratio, a circular range the shortest way
-    directions      straight
+    directions      straight, as are the weights of classes
     rows            amounts straight; a row that a look leaves to the seed has the amount 0 there
     bends           numbers as above, angles the shorter way round; a bend that a look does not have does nothing there
     all the rest    the heaviest look's: names, switches, other features, and `drift`, because a loop whose period slides would
@@ -76,7 +76,7 @@ def checked(asked: Any) -> Look:
     drives = list(rows.values()) if isinstance(rows, dict) else []
     vectors = {drive["feature"] if isinstance(drive, dict) else drive for drive in drives if _names_one(drive)}
     amounts = [drive.get("amount") for drive in drives if isinstance(drive, dict)]
-    numbers = {*_named([latent.get("psi"), latent.get("directions"), amounts, bends])}
+    numbers = {*_named([latent.get("psi"), latent.get("directions"), latent.get("classes"), amounts, bends])}
     features: dict[str, Any] = {
         name: _Somewhere(False, tuple(_inside(name, numbers))) for name in map(_station, numbers)
     }
@@ -117,9 +117,11 @@ def fitted(asked: Look, patch: Patch) -> Look:
     for name, drive in rows.items():
         amount = _without(drive["amount"], numbers)
         rows[name] = {**drive, "amount": 1.0 if amount is None else amount}
-    if "latent.directions" in known:
-        ways = {name: _without(amount, numbers) for name, amount in asked["latent.directions"].items()}
-        fits["latent.directions"] = {name: amount for name, amount in ways.items() if amount is not None}
+    for place in ("latent.directions", "latent.classes"):
+        parts = {name: _without(amount, numbers) for name, amount in asked.get(place, {}).items()}
+        fits |= (
+            {place: {name: amount for name, amount in parts.items() if amount is not None}} if place in asked else {}
+        )
     bends = {}
     for name, bend in asked.get("bends", {}).items():
         plain = _plain(bend["kind"])
@@ -372,8 +374,8 @@ def _bent(values: Sequence[Any], shares: Weights, heaviest: Any, angle: bool) ->
     return _of_any(values, shares)
 
 
-def _directions(values: Sequence[Mapping[str, Any]], shares: Weights) -> dict[str, Any]:
-    """How far along each direction: straight; a look that does not have it stands at 0."""
+def _by_name(values: Sequence[Mapping[str, Any]], shares: Weights) -> dict[str, Any]:
+    """How much of each: straight; a look that does not name one has 0 of it."""
     names = dict.fromkeys(name for ways in values for name in ways)
     return {name: _of_any([ways.get(name, 0.0) for ways in values], shares) for name in names}
 
@@ -381,7 +383,8 @@ def _directions(values: Sequence[Mapping[str, Any]], shares: Weights) -> dict[st
 GEOMETRY: Mapping[str, Callable[[Sequence[Any], Weights], Any]] = {
     "latent.psi": _of_any,
     "latent.rows": _rows,
-    "latent.directions": _directions,
+    "latent.directions": _by_name,
+    "latent.classes": _by_name,
     "bends": _bends,
     "latent.drift": _heaviest,
     "latent.cutoff": _heaviest,

@@ -426,6 +426,7 @@ const OTHERWISE = ".otherwise";
 /** What the groups of controls are called here. */
 const GROUPS: Record<string, string> = {
   latent: "The picture as a whole",
+  "latent.classes": "Classes of the model",
   "latent.directions": "Ways through the model",
   "latent.rows": "Bands of the picture",
   [SINGLE]: "Single layers",
