@@ -1064,6 +1064,7 @@ def test_what_sources_can_show_is_what_lies_in_the_library(hand, client, playing
     with suppress(OSError):  # some systems make no links
         os.symlink(outside, folder / "pictures" / "away")
         os.symlink("/etc/passwd", folder / "videos" / "passwd.mp4")
+    assert playing.library.shows("video") == ["dance.mp4"] and playing.library.shows("pictures") == ["holiday"]
     playing.note("library")
     hand.until(
         lambda h: h.state["library"]["videos"] == ["dance.mp4"] and h.state["library"]["pictures"] == ["holiday"]

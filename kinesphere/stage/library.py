@@ -196,7 +196,8 @@ class Library:
         for shelf in SHOWN:
             for entry in os.scandir(self.folder / shelf):
                 fits = _is_film(entry) if kind == "video" else kind == "pictures" and _is_album(entry)
-                if fits and PLAIN.fullmatch(entry.name) and self._shelved(entry.name) is not None:
+                here = Path(entry.path).resolve().is_relative_to(self.folder / shelf)  # no link that leads out
+                if fits and here and PLAIN.fullmatch(entry.name):
                     found.append(entry.name)
         return sorted(set(found), key=str.lower)
 
