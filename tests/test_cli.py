@@ -22,6 +22,12 @@ FIXTURES = Path(__file__).parent / "fixtures"
 VERBS = [c.callback.__name__ for c in cli.app.registered_commands]
 
 
+@pytest.fixture(autouse=True)
+def as_any_other_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that runs in the tests' own process would leave them, and the browser that they start, before other programs."""
+    monkeypatch.setattr(cli.startup, "go_first", lambda: False)
+
+
 def run(*words: object, code: int = 0, capsys: pytest.CaptureFixture[str]) -> str:
     """One command; what it printed. A failure must end in the exit code that was expected, never in a traceback."""
     before, sys.argv = sys.argv, ["kinesphere", *map(str, words)]
