@@ -141,7 +141,7 @@ def test_what_a_feature_looks_at_is_drawn_on_the_input(visit, playing):
     page = visit()
     page.locator("ks-picture[view^=source] .frame.seen").wait_for()
     page.get_by_role("button", name="Draw what the features look at").click()
-    page.get_by_role("button", name="Done").wait_for()
+    page.get_by_role("button", name="Done", exact=True).wait_for()
     region = page.get_by_role("group", name="left looks here")
     region.focus()
     until(page, lambda: still(page, region))  # the view opens wide first
