@@ -36,6 +36,8 @@ class Process:
     START: ClassVar[float] = 60.0  # seconds in which it must be ready; a second or two on an idle machine
     ANSWER: ClassVar[float] = 15.0  # seconds in which it must have looked at a picture; 10 to 50 ms on an idle machine
 
+    ENDING: ClassVar[float] = 1.0  # seconds between its last word and its end
+
     def __init__(self, kind: str, settings: Mapping[str, Any]) -> None:
         self.kind, self.settings = kind, settings
         self._running: _Running | None = None
@@ -90,10 +92,12 @@ class Process:
 
         Raises KinesphereError, in words, when there is no answer; a process that ended or hangs is then being started again.
         """
-        running = self.begin()
+        running = self._running or self.begin()
         if not running.ready:
             self._answer(running, self.START, "begin")
             running.ready = True
+        elif running.child.poll() is not None:  # since the last picture
+            raise self._over(running, None)
         picture = _shrunk(picture, self.SIDE)
         height, width = picture.shape[:2]
         np.frombuffer(running.pictures, np.uint8, picture.size).reshape(picture.shape)[:] = picture
@@ -118,6 +122,9 @@ class Process:
 
     def _over(self, running: _Running, why: str | None) -> KinesphereError:
         """What is to be said of a process that is no use any more (None: that ended by itself); another is on its way."""
+        if why is None:
+            with suppress(subprocess.TimeoutExpired):
+                running.child.wait(self.ENDING)  # so that it is its own end that is told
         running.child.kill()
         how = running.child.wait()
         why = why or f"ended by itself ({f'signal {-how}' if how < 0 else f'code {how}'})"
@@ -158,12 +165,15 @@ class _Running:
         self.child.stdin.flush()
 
     def listen(self) -> None:
-        """Hand over each answer; at the end, that there will be none. On a thread of its own."""
+        """Hand over each answer; at the end, that there will be none, unless it has said why. On a thread of its own."""
         assert self.child.stdout is not None
+        answer: dict[str, Any] = {}
         with self.child.stdout as lines, suppress(ValueError):  # half a line of a process that was killed
             for line in lines:
-                self.answers.put(json.loads(line))
-        self.answers.put({"gone": True})
+                answer = json.loads(line)
+                self.answers.put(answer)
+        if "failed" not in answer:
+            self.answers.put({"gone": True})
 
     def kill(self) -> None:
         self.child.kill()
