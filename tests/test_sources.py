@@ -18,7 +18,7 @@ from PIL import Image
 
 from kinesphere.sources import SOURCES, Camera, Pictures, Video, camera, list_cameras
 from kinesphere.sources.geometry import fitted, over
-from kinesphere.types import KinesphereError, Signal, Source
+from kinesphere.types import KinesphereError, Signal, Source, heard
 
 NTSC = Fraction(30000, 1001)
 BITS = 12
@@ -692,14 +692,19 @@ def test_every_source_keeps_the_contract(name, tmp_path, webcam):
     webcam.script = [orange()] * 4
     Image.new("RGB", (64, 48)).save(tmp_path / "1.png")
     given = {"pictures": {"path": tmp_path}, "video": {"path": film(tmp_path / "a.mp4", 5)}}.get(name, {})
-    source = SOURCES[name](**given, size=(32, 32), aspect="crop", mirror=True)
+    listens = heard(SOURCES[name])
+    shaped = {} if listens else {"size": (32, 32), "aspect": "crop", "mirror": True}
+    source = SOURCES[name](**given, **shaped)
     assert isinstance(source, Source)
     source.close()  # closing what was never opened is no mistake
     source.open()
     if name == "page":
         source.push(np.zeros([48, 64, 3], np.uint8))  # it shows what a page sends
+    if listens:
+        source.push(np.zeros(480, np.float32), rate=48_000, count=480)
     signal = source.read(0.5)
-    assert signal.value.shape == (32, 32, 3) and signal.value.dtype == np.uint8 and signal.value.flags.c_contiguous
+    shape, kind = ((480, 1), np.float32) if listens else ((32, 32, 3), np.uint8)
+    assert signal.value.shape == shape and signal.value.dtype == kind and signal.value.flags.c_contiguous
     assert 0 <= signal.t < 1
     source.close()
     source.open()  # and a source can be opened again
