@@ -30,7 +30,9 @@ def grating(angle, period, amplitude=0.25, side=128):
 # Every network
 
 
-@pytest.mark.parametrize("name", ["filterbank", "vgg16", "discriminator"])  # what others trained is in test_backbones.py
+@pytest.mark.parametrize(
+    "name", ["filterbank", "vgg16", "discriminator"]
+)  # what others trained is in test_backbones.py
 def test_every_network_keeps_the_contract(name, picture, tiny_checkpoint):
     network = NETWORKS[name]("random:0" if name == "vgg16" else None, tiny_checkpoint)
     assert set(network.default) <= set(network.layers()) and network.size >= network.SMALLEST
