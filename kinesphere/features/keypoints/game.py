@@ -13,6 +13,7 @@ from kinesphere.features.discs import Game, Table
 from kinesphere.features.keypoints.anatomy import HAND
 from kinesphere.features.keypoints.hand import Hand
 from kinesphere.features.keypoints.landmarks import Figure, placed
+from kinesphere.features.keypoints.measuring import sure
 from kinesphere.types import KinesphereError, Overlay, Signal, check_all
 
 TIP = HAND.index["index tip"]
@@ -72,7 +73,7 @@ class Discs(Hand):
 
     def _numbers(self, figure: Figure, size: tuple[int, int]) -> np.ndarray:
         self._tip = placed(figure.points, size)[TIP, :2]
-        return np.array([0.0, 0.0, 0.0, min(max(figure.score, 0.0), 1.0)])
+        return np.array([0.0, 0.0, 0.0, sure(figure)])
 
     def overlay(self) -> Overlay:
         """The hand, and the discs as they lie now."""
