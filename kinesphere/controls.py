@@ -48,6 +48,7 @@ class Control:
     choices: tuple[str, ...] = ()
     routable: bool = False  # a route may stand here
     routed: tuple[float, float] | None = None  # low and high that a new route begins with; None: it is not routable
+    none: str = "automatic"  # what it is where it is left out, in a word
 
 
 class Words(NamedTuple):
@@ -61,6 +62,7 @@ class Words(NamedTuple):
     unit: str = ""
     scale: str = "linear"
     routed: tuple[float, float] | None = None  # where a new route is gentler than the whole slider
+    none: str = "automatic"
 
 
 WORDS: Mapping[str, Words] = {
@@ -161,7 +163,10 @@ WORDS: Mapping[str, Words] = {
         routed=(0.4, 1.1),
     ),
     "latent.cutoff": Words(
-        "Bold from row", "From this row on the boldness leaves the picture alone (truncation cutoff); none leaves no row out.", 0
+        "Untamed from row",
+        "From this row on everything is as bold as at 1 (truncation cutoff); none: the boldness above holds for all rows.",
+        0,
+        none="none",
     ),
     "latent.label": Words("Class", "Which of the model's classes is drawn.", 0),
     "drive.feature": Words("Driven by", "What takes hold of these rows; none leaves them to the seed."),
@@ -379,6 +384,7 @@ def _control(
         choices=names if kind == "choice" else (),
         routable=routable,
         routed=_routed(words) if routable else None,
+        none=words.none,
     )
 
 

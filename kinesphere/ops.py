@@ -24,6 +24,11 @@ def clamped(x: Tensor, clamp: float | None, gain: float = 1.0) -> Tensor:
     return x if clamp is None else x.clamp(-clamp * gain, clamp * gain)
 
 
+def colour_dtype(dtype: torch.dtype) -> torch.dtype:
+    """What colours are computed in beside activations of `dtype`: bfloat16 would round them by up to half a level of 255."""
+    return torch.float32 if dtype == torch.bfloat16 else dtype
+
+
 def filter_taps(taps: Sequence[float] | Sequence[Sequence[float]]) -> Tensor:
     """A resampling filter from its taps, 1-D (separable) or 2-D, made to sum to 1. [1, 3, 3, 1] is StyleGAN2's."""
     f = torch.as_tensor(np.asarray(taps, dtype=np.float64))

@@ -288,13 +288,28 @@ def test_half_precision_is_a_setting_and_no_part_of_the_model():
         "b8.conv1": torch.float32,
         "b16.conv1": torch.bfloat16,
         "b32.conv1": torch.bfloat16,
-        "b32.torgb": torch.bfloat16,
+        "b32.torgb": torch.float32,
     }
     assert G.config == config and G.state_dict().keys() == weights.keys()
     assert all(v.dtype == weights[k].dtype for k, v in G.state_dict().items())
     for net in (G, D):
         set_precision(net, None)
     assert torch.equal(G.synthesis(ws), img) and torch.equal(D(img), logits)
+
+
+def test_colours_are_finer_than_bfloat16():
+    """In bfloat16 shades from 0.5 on are half a level of 255 apart: D could not see, nor G paint, what lies between."""
+    G, D = small_pair()
+    for net in (G, D):
+        set_precision(net, torch.bfloat16)
+    painted = {}
+    G.synthesis.b32.torgb.register_forward_hook(lambda module, args, out: painted.update(out=out))
+    G(torch.randn(2, 32))
+    assert not torch.equal(painted["out"], painted["out"].bfloat16().float())
+    grey = torch.full((4, 3, 32, 32), 0.75)
+    tinted = grey + torch.tensor([1, 0, -1]).view(3, 1, 1) * 0.2 / 127.5
+    assert torch.equal(tinted.bfloat16(), grey.bfloat16())
+    assert not torch.equal(D(tinted), D(grey))
 
 
 def test_float16_survives_what_would_overflow_it():

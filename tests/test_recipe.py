@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from kinesphere.models import StyleGAN3
+from kinesphere.models import StyleGAN2, StyleGAN3
 from kinesphere.train.recipe import Recipe, parse, plan, widths
 from kinesphere.types import KinesphereError
 
@@ -46,6 +46,13 @@ def test_stylegan3_r_starts_blurred_unless_it_is_transferred():
     assert (recipe.family, recipe.blur, recipe.z_dim) == ("stylegan3-r", 0, 8)
     assert choices["z_dim"].reason == "as the checkpoint has it"
     assert plan(64, 3, 0, 300, "cpu", family="stylegan3-t")[0].style_mixing == 0
+
+
+def test_a_size_that_the_model_to_start_from_has_not_is_refused():
+    start = StyleGAN2(img_resolution=32, channels=[8, 8, 8, 8], z_dim=8, w_dim=8)
+    assert plan(32, 3, 0, 300, "cpu", start=start, z_dim=8)[0].z_dim == 8
+    with pytest.raises(KinesphereError, match="z_dim 64 cannot be: the model to start from has 8"):
+        plan(32, 3, 0, 300, "cpu", start=start, z_dim=64)
 
 
 @pytest.mark.parametrize("family", ["stylegan2", "stylegan3-t", "stylegan3-r"])

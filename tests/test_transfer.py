@@ -100,6 +100,30 @@ def test_nothing_to_change_is_said() -> None:
     assert start_from(loaded("sg2ada_skip64"), 64, 3, 0).notes == ["taken as it is"]
 
 
+# Noise inputs ---------------------------------------------------------------------------------------------------------
+
+
+def test_noise_inputs_come_in_silent_and_learn() -> None:
+    plain = tiny_generator("stylegan2", use_noise=False).requires_grad_(False)
+    old = Checkpoint(plain, Card.of({"G_ema": plain}, "made by a test"))
+    start = start_from(old, 32, 3, 0, noise=True)
+    z = seeds(start.G)
+    with torch.no_grad():
+        torch.testing.assert_close(start.G(z, noise_mode="random"), old.G_ema(z))
+    assert any("noise inputs" in note for note in start.notes)
+    F.softplus(-start.D(start.G(z, noise_mode="random"))).mean().backward()
+    strengths = {name: p.grad for name, p in start.G.named_parameters() if name.endswith("noise_strength")}
+    assert strengths and all(grad is not None and bool(grad != 0) for grad in strengths.values())
+
+
+def test_noise_inputs_that_are_left_out_leave_the_rest_as_it_was() -> None:
+    old = loaded("sg2ada_skip64")
+    start = start_from(old, *stop(old), noise=False)
+    z, c = seeds(start.G), classes(start.G, 2)
+    with torch.no_grad():
+        assert torch.equal(start.G_ema(z, c), old.G_ema(z, c, noise_mode="none"))
+
+
 # Sizes ----------------------------------------------------------------------------------------------------------------
 
 

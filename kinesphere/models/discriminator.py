@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from kinesphere.models.generator import arguments
 from kinesphere.models.mapping import Dense, Mapping, require_class
 from kinesphere.models.stylegan1 import box_kernel
-from kinesphere.ops import SQRT2, bias_act, clamped, conv2d_down, downsample2d, filter_taps, upfirdn2d
+from kinesphere.ops import SQRT2, bias_act, clamped, colour_dtype, conv2d_down, downsample2d, filter_taps, upfirdn2d
 
 
 def minibatch_stddev(x: Tensor, group_size: int | None, features: int) -> Tensor:
@@ -123,7 +123,7 @@ class Block(nn.Module):
         dtype = self.half_dtype or self.conv1.weight.dtype
         x = None if x is None else x.to(dtype)
         if self.has_fromrgb:
-            y = self.fromrgb(img.to(dtype, memory_format=torch.channels_last))
+            y = self.fromrgb(img.to(colour_dtype(dtype), memory_format=torch.channels_last)).to(dtype)
             x = y if x is None else x + y
             if self.architecture == "skip":
                 img = downsample2d(img, self.down_filter)

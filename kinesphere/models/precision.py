@@ -15,8 +15,9 @@ from kinesphere.types import KinesphereError
 def set_precision(model: nn.Module, dtype: torch.dtype | None, blocks: int = 4) -> None:
     """Let the `blocks` highest resolutions of `model` compute in `dtype`: torch.bfloat16 or torch.float16; None: all in float32.
 
-    For StyleGAN2 and its discriminator. Weights, mapping, the 4 px block and the summing of RGB stay in float32, and so do the
-    gradients of the weights, so that optimiser and checkpoint know nothing of it. Never saved; a copy of the model takes it along.
+    For StyleGAN2 and its discriminator. Weights, mapping, the 4 px block and the summing of RGB stay in float32 (beside bfloat16
+    the layers from and to RGB, too), and so do the gradients of the weights, so that optimiser and checkpoint know nothing of it.
+    Never saved; a copy of the model takes it along.
     In float16 activations are held to +-256 where the model has no `conv_clamp` of its own, as StyleGAN2-ADA does.
     Raises KinesphereError for other models, dtypes, and negative `blocks`.
     """

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from kinesphere.models.generator import Generator, arguments, check_noise_mode, layer_noise
 from kinesphere.models.mapping import Dense, Mapping
-from kinesphere.ops import SQRT2, clamped, conv2d_up, filter_taps, modulated_conv2d, upsample2d
+from kinesphere.ops import SQRT2, clamped, colour_dtype, conv2d_up, filter_taps, modulated_conv2d, upsample2d
 
 
 class SynthesisLayer(nn.Module):
@@ -139,7 +139,7 @@ class SynthesisBlock(nn.Module):
         if img is not None:
             img = upsample2d(img, self.up_filter)
         if self.has_torgb:
-            y = self.torgb(x, next(rows)).float()
+            y = self.torgb(x.to(colour_dtype(x.dtype)), next(rows)).float()
             img = y if img is None else img + y
         return x, img
 

@@ -134,7 +134,9 @@ def new_run(
         networks = None
         if checkpoint is not None:
             freeze, seed = int(asked.get("freeze_d", 0)), int(asked.get("seed", 0))
-            networks = start_from(checkpoint, data.resolution, data.channels, data.c_dim, freeze, seed)
+            networks = start_from(
+                checkpoint, data.resolution, data.channels, data.c_dim, freeze, seed, asked.get("noise")
+            )
         recipe, choices = plan(
             data.resolution, data.channels, data.c_dim, len(data), device, fabric.world_size,
             networks.G if networks else None, **asked,

@@ -189,13 +189,17 @@ class Plan:
         return self.choices.setdefault(name, chosen).value
 
     def given(self, G: Generator) -> None:
-        """The sizes of a generator to go on from."""
+        """The sizes of a generator to go on from. Raises KinesphereError where others were asked for."""
         said = {name: G.config[name] for name in ("z_dim", "w_dim", "mapping_layers", "conv_clamp")}
         if isinstance(G, StyleGAN2):
             said |= {"family": "stylegan2", "channels": tuple(G.config["channels"]), "noise": G.config["use_noise"]}
         elif isinstance(G, StyleGAN3):
             said["family"] = "stylegan3-r" if G.config["use_radial_filters"] else "stylegan3-t"
         for name, value in said.items():
+            if self.asked.get(name, value) != value:
+                raise KinesphereError(
+                    f"{name} {self.asked[name]!r} cannot be: the model to start from has {value!r}; leave it out, or start afresh"
+                )
             self.choices[name] = Choice(value, "as the checkpoint has it")
 
 

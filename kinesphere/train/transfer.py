@@ -34,19 +34,27 @@ class Start:
 
 
 def start_from(
-    checkpoint: Checkpoint, resolution: int, img_channels: int, c_dim: int, freeze: int = 0, seed: int = 0
+    checkpoint: Checkpoint,
+    resolution: int,
+    img_channels: int,
+    c_dim: int,
+    freeze: int = 0,
+    seed: int = 0,
+    noise: bool | None = None,
 ) -> Start:
     """Networks for pictures of `resolution` px, `img_channels` colours and `c_dim` classes, from a checkpoint of other sizes.
 
     Twice the size (or 4x, 8x ...) is grown, half of it loses the highest blocks: StyleGAN2 "skip" only. Grey and RGB become each
-    other. Classes come, go or change their number in any family. A file without D gets a fresh one. Widths and all else are the
-    checkpoint's. `freeze`: blocks of D that do not learn, see `freeze_d`. `seed`: of all fresh weights.
+    other. Classes come, go or change their number in any family. A file without D gets a fresh one. `noise`: whether StyleGAN2
+    has its noise inputs, silent at first where they are new; None leaves them. Widths and all else are the checkpoint's.
+    `freeze`: blocks of D that do not learn, see `freeze_d`. `seed`: of all fresh weights.
     Raises KinesphereError, with both sizes and the way out, for what cannot be made to fit.
     """
     source = Source(checkpoint, seed)
     source.recolour(img_channels)
     source.resize(resolution)
     source.reclassify(c_dim)
+    source.resow(noise)
     source.complete()
     return source.start(freeze)
 
@@ -129,6 +137,18 @@ class Source:
         else:
             said = "what a class is called by (the embedding) is fresh, so no class is what it was"
         self.notes.append(f"classes: {have or 'none'} before, {c_dim or 'none'} now; {said}")
+
+    def resow(self, noise: bool | None) -> None:
+        """With noise inputs, or without."""
+        have = self.G.config.get("use_noise")
+        if noise is None or have is None or noise == have:
+            return
+        self.each(lambda G: rebuilt(G, self.seed, use_noise=noise)[0], lambda D: D)
+        self.notes.append(
+            "noise inputs came in, which say nothing at first"
+            if noise
+            else "the noise inputs were left out, and their grain"
+        )
 
     def complete(self) -> None:
         """A fresh D where there is none; and say so if all was kept."""

@@ -850,6 +850,7 @@ export class AnyControl extends LitElement {
             .high=${control.high}
             .step=${control.step}
             .rest=${rest}
+            .empty=${control.none ?? "automatic"}
             ?whole=${whole}
             ?nullable=${control.default === null}
             ?disabled=${!!driven}
@@ -865,6 +866,7 @@ export class AnyControl extends LitElement {
           .step=${control.step ?? (whole ? 1 : null)}
           .scale=${control.scale || "linear"}
           .rest=${rest}
+          .empty=${control.none ?? "automatic"}
           .value=${number}
           .driven=${driven}
           .now=${driven ? link.played(control.place) : null}

@@ -130,6 +130,7 @@ export interface Control {
   choices: Plain[] | null;
   routable: boolean;
   routed?: [number, number] | null; // what a new route begins with; null: it is not routable
+  none?: string; // what it is where it is left out, in a word
 }
 
 export interface Snapshot {

@@ -7,11 +7,18 @@ import { Follows } from "../link.ts";
 import { film } from "../looks/film.ts";
 import "../picture.ts";
 import type { Picture } from "../picture.ts";
-import type { Header } from "../protocol.ts";
+import type { Header, Plain } from "../protocol.ts";
 import { sign } from "../signs.ts";
 import { theme } from "../theme.ts";
 import "./overlay.ts";
 import "./regions.ts";
+
+const FLAT = 0.02; // boldness that no eye tells from none
+
+/** Whether every row is drawn to the average picture, so that nothing that moves can show. A route may pass there. */
+function flat(psi: Plain | undefined, cutoff: Plain | undefined): boolean {
+  return typeof psi === "number" && Math.abs(psi) < FLAT && cutoff == null;
+}
 
 @customElement("ks-front")
 export class Front extends LitElement {
@@ -164,6 +171,9 @@ export class Front extends LitElement {
         ${performance.black ? html`<span>${sign("black")}Black</span>` : ""}
         ${performance.loading ? html`<span>Loading ${performance.loading}…</span>` : ""}
         ${performance.replaying ? html`<span>${sign("play")}Replaying ${performance.replaying}</span>` : ""}
+        ${flat(link.value("latent.psi"), link.value("latent.cutoff"))
+          ? html`<span>${sign("help")}Boldness 0: nothing leaves the average picture</span>`
+          : ""}
       </div>
       ${!source
         ? ""

@@ -15,6 +15,7 @@ import type { Help } from "./help.ts";
 import "./library.ts";
 import type { RecorderButton } from "./library.ts";
 import "./measured.ts";
+import { type Part, news } from "./news.ts";
 import "./panic.ts";
 import { panic } from "./panic.ts";
 import "./play.ts";
@@ -52,13 +53,15 @@ export class Player extends LitElement {
   @query("ks-recorder") private recorder!: RecorderButton | null;
   #stage = new Follows(this, ["patch", "connection", "looks"]);
   #next = 1;
+  #heard: Part | null = null; // what the news are told against
 
   static override styles = [
     theme,
     css`
       :host {
+        --side: clamp(380px, 36vw, 560px);
         display: grid;
-        grid-template: auto minmax(0, 1fr) auto / minmax(0, 1fr) clamp(380px, 36vw, 560px);
+        grid-template: auto minmax(0, 1fr) auto / minmax(0, 1fr) var(--side);
         grid-template-areas: "head head" "front side" "panic side";
         position: fixed;
         inset: 0;
@@ -161,13 +164,13 @@ export class Player extends LitElement {
         scrollbar-gutter: stable;
       }
       .says {
-        position: fixed;
+        position: fixed; /* over the picture's free corner: menus open from above, the input lies on the left */
         z-index: 80;
-        left: 16px;
-        top: 64px;
+        right: calc(var(--side) + 16px);
+        bottom: 82px;
         display: grid;
         gap: 8px;
-        width: min(440px, calc(100vw - 32px));
+        width: min(400px, calc(100vw - var(--side) - 32px));
         pointer-events: none;
       }
       .says div {
@@ -242,6 +245,11 @@ export class Player extends LitElement {
         .panel {
           padding: 10px 12px 40px;
         }
+        .says {
+          right: 16px;
+          bottom: calc(16px + env(safe-area-inset-bottom));
+          width: calc(100vw - 32px);
+        }
         .wide {
           display: none;
         }
@@ -261,13 +269,14 @@ export class Player extends LitElement {
       }
       @media (min-width: 721px) and (max-width: 1100px) {
         :host {
-          grid-template-columns: minmax(0, 1fr) clamp(320px, 40vw, 380px);
+          --side: clamp(320px, 40vw, 380px);
         }
       }
       @media (max-width: 960px) and (max-height: 520px) {
         /* a phone on its side */
         :host {
-          grid-template: auto minmax(0, 1fr) auto / minmax(0, 1fr) min(380px, 48vw);
+          --side: min(380px, 48vw);
+          grid-template: auto minmax(0, 1fr) auto / minmax(0, 1fr) var(--side);
           grid-template-areas: "head head" "front side" "panic side";
         }
       }
@@ -280,6 +289,8 @@ export class Player extends LitElement {
     const link = stage();
     link.addEventListener("refused", this.#refused);
     link.addEventListener("trouble", this.#trouble);
+    link.addEventListener("state", this.#hear);
+    link.addEventListener("connection", this.#begin);
     this.addEventListener("say", (event) => this.#say(String((event as CustomEvent).detail), false));
     this.addEventListener("open", (event) => (this.tab = ((event as CustomEvent).detail as Tab) || this.tab));
     this.addEventListener("route", (event) => {
@@ -298,6 +309,8 @@ export class Player extends LitElement {
     removeEventListener("keydown", this.#key);
     stage().removeEventListener("refused", this.#refused);
     stage().removeEventListener("trouble", this.#trouble);
+    stage().removeEventListener("state", this.#hear);
+    stage().removeEventListener("connection", this.#begin);
   }
 
   protected override updated(changed: Map<string, unknown>): void {
@@ -396,6 +409,18 @@ export class Player extends LitElement {
     this.#say(`${station}: ${text}`, true);
   };
 
+  #hear = () => {
+    const { looks, performance } = this.#stage.link.state;
+    const heard = this.#heard;
+    this.#heard = { looks, performance };
+    if (heard) for (const text of news(heard, this.#heard)) this.#say(text, false);
+  };
+
+  /** What a stage tells first is not news. */
+  #begin = () => {
+    if (!this.#stage.link.connected) this.#heard = null;
+  };
+
   #say(text: string, bad: boolean): void {
     const id = this.#next++;
     this.said = [...this.said.filter((said) => said.text !== text).slice(-2), { id, text, bad }];
@@ -452,7 +477,7 @@ export class Player extends LitElement {
       ? () => {
           const snapshot = link.state.looks.snapshots[Number(digit) - 1];
           if (snapshot) return link.ask("recall", { look: snapshot.id, seconds: event.shiftKey ? SLOWLY : 0 });
-          return this.#say(`There is no snapshot ${digit} yet: N keeps one.`, false);
+          return this.#say(`There is no look ${digit} yet: N keeps one.`, false);
         }
       : acts[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (!act || (event.repeat && event.key !== "d")) return;

@@ -255,6 +255,7 @@ export class RecorderButton extends LitElement {
         display: flex;
       }
       .red {
+        display: inline-flex;
         color: var(--bad);
       }
       .short {
@@ -278,13 +279,13 @@ export class RecorderButton extends LitElement {
     const on = !!performance.recording;
     return html`<div class="both">
       <button
-        class="icon ${on ? "bad" : "bare red"}"
+        class=${on ? "bad" : "bare"}
         aria-pressed=${on}
         aria-label=${on ? "Stop recording" : "Record a take"}
         title=${on ? "Stop recording (R)" : "Record what you play, as data that plays again (R)"}
         @click=${() => this.toggle()}
       >
-        ${sign(on ? "stop" : "record")}
+        <span class="red">${sign(on ? "stop" : "record")}</span><span class="long">${on ? "Stop" : "Record"}</span>
       </button>
       <ks-drop edge="right" label="Takes">
         <span slot="button"><span class="long">Takes</span><span class="short">${sign("more")}</span></span>

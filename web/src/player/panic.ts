@@ -105,7 +105,7 @@ export class Panic extends LitElement {
       <span class="gap"></span>
       ${button("undo", "Undo", "Ctrl Z", () => panic.undo(), { off: !history.undo, help: "Take the last change back" })}
       ${button("dice", "Dice", "D", () => panic.dice(), { help: "Another seed" })}
-      ${button("snapshot", "Keep", "N", () => panic.snapshot(), { help: "Keep this look as a snapshot" })}
+      ${button("snapshot", "Keep", "N", () => panic.snapshot(), { help: "Keep this look, to go back to" })}
     </div>`;
   }
 }

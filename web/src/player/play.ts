@@ -263,13 +263,13 @@ export class Play extends LitElement {
           ${ways.length ? html`<div class="card"><h3>Ways through the model</h3>${ways.map(control)}</div>` : ""}
           ${!gone && parts.has(WAYS)
             ? html`<button class="bare more" aria-expanded=${this.open.has(WAYS)} @click=${() => this.#fold(WAYS)}>
-                ${sign("more")} ${this.open.has(WAYS) ? "Without the ways" : "Ways through the model"}
+                ${sign("more")} ${this.open.has(WAYS) ? "Hide the ways" : "Show the ways through the model"}
               </button>`
             : ""}
           ${near.map(([band, held]) => this.#band(band, held))}
           ${far.length
             ? html`<button class="bare more" aria-expanded=${this.open.has("rows")} @click=${() => this.#fold("rows")}>
-                  ${sign("more")} ${this.open.has("rows") ? "Only the bands" : "Row by row"}
+                  ${sign("more")} ${this.open.has("rows") ? "Only the bands" : "Show row by row"}
                 </button>
                 ${this.open.has("rows") ? far.map(([band, held]) => this.#band(band, held)) : ""}`
             : ""}

@@ -21,6 +21,7 @@ export class SourceCard extends LitElement {
   @state() private devices: Device[] = [];
   #stage = new Follows(this, ["patch", "kinds", "meters"]);
   #sender: BrowserCamera | BrowserMicrophone | null = null;
+  #said = 0; // pictures a second, as they were said last
 
   static override styles = [
     theme,
@@ -152,11 +153,12 @@ export class SourceCard extends LitElement {
     const state = trouble ? "bad" : (meter?.rate ?? 0) > 0 ? "good" : "";
     const own = station.kind === this.#kind && sender.on;
     const rate = this.listens ? 0 : own ? sender.rate : (meter?.rate ?? 0);
+    if (Math.abs(rate - this.#said) > 0.1 * this.#said) this.#said = rate; // a number that is read stands still
     return html`
       <div class="top">
         <span class="name"
           ><span class="dot ${state}"></span>${this.name}
-          <span class="quiet"><span class="dash">·</span> ${said(station.kind)}${rate > 0 ? `, ${Math.round(rate)} a second` : ""}</span></span
+          <span class="quiet"><span class="dash">·</span> ${said(station.kind)}${rate > 0 ? `, ${Math.round(this.#said)} a second` : ""}</span></span
         >
         ${sender.on
           ? html`<button class="live" @click=${() => sender.stop()}>${sign("stop")} Stop</button>`

@@ -16,7 +16,7 @@ const STEPS: Step[] = [
     at: "picture",
     tab: "play",
     title: "This picture is played",
-    text: "A model paints it anew for every moment. Throw the dice: each seed is another picture, and between any two lie all the others.",
+    text: "A model paints it anew for every moment. Throw the dice: each seed is another picture, and between any two lie all the others. Boldness says how far from the average picture they may go.",
   },
   {
     at: "input",
@@ -34,7 +34,7 @@ const STEPS: Step[] = [
     at: "panic",
     tab: "looks",
     title: "Nothing is lost, and you can always stop",
-    text: "Keep a look and go back to it at any time; morph between looks. Freeze, Black and Safe save a show at one key each. ? tells all the keys.",
+    text: "Keep a look and go back to it at any time; Record keeps all that you play. Freeze, Black and Safe save a show at one key each. ? tells all the keys.",
   },
 ];
 
