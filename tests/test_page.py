@@ -171,6 +171,21 @@ def test_a_performance_is_recorded_and_plays_again(visit, playing):
     assert until_it_moves(page, first) == second
 
 
+@needs_browser
+def test_the_player_is_told_what_was_kept_and_recorded_and_why_nothing_moves(visit, playing):
+    page = visit()
+    page.keyboard.press("n")
+    said(page.locator(".says"), "Kept as “Look 1”. The key 1 goes back to it.")
+    page.keyboard.press("r")
+    said(page.locator(".signs"), "Recording")
+    page.keyboard.press("r")
+    take = playing.recording.takes()[0]["name"]
+    said(page.locator(".says"), f"Recorded “{take}”")
+    assert "average" not in page.locator(".signs").inner_text()
+    playing.change({"latent.psi": 0.0})
+    said(page.locator(".signs"), "nothing leaves the average picture")
+
+
 # Routes -----------------------------------------------------------------------------------------------------------------
 
 
