@@ -27,7 +27,8 @@ sys.path.insert(0, str(HERE.parent / "tests"))
 
 from hands import paint  # noqa: E402
 
-from kinesphere.features.keypoints import Body, Face, Hand, Measuring, drawn, outline  # noqa: E402
+from kinesphere.features.keypoints import Body, Face, Hand, Measuring  # noqa: E402
+from kinesphere.features.overlays import drawn  # noqa: E402
 from kinesphere.train.portraits import Portraits  # noqa: E402
 from kinesphere.types import KinesphereError, Signal  # noqa: E402
 
@@ -80,7 +81,7 @@ def hands(count: int, sheet: Path | None) -> dict[str, object]:
         picture = paint((640, 480), i // 7 % 3, i // 3 % 3, angle=angle, curls=POSTURES[posture], **place)
         seen = looked(feature, picture)
         if sheet is not None and len(pictures) < 40:
-            pictures.append(drawn(picture, outline(feature)))
+            pictures.append(drawn(picture, feature.overlay()))
         found = None if seen is None else {
             "angle": turns(seen["angle"], angle), "size": seen["size"] / size, "openness": seen["openness"],
             "place": float(np.hypot(seen["x"] - place["x"], seen["y"] - place["y"])),

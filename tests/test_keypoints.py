@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from kinesphere import patch
-from kinesphere.features.keypoints import TRACKERS, Body, Face, Hand, applied, calibrated, drawn, outline
+from kinesphere.features.keypoints import TRACKERS, Body, Face, Hand, applied, calibrated
 from kinesphere.features.keypoints import recorded as recordings
 from kinesphere.features.keypoints.anatomy import ANATOMIES, BODY, FACE, FINGERS, HAND
 from kinesphere.features.keypoints.landmarks import Figure, Sighting, pictured, placed
 from kinesphere.features.keypoints.synthetic import body, face, figure, hand
-from kinesphere.types import KinesphereError, Signal
+from kinesphere.features.overlays import drawn
+from kinesphere.types import KinesphereError, Overlay, Signal
 
 SIZES = [(640, 480), (1280, 720), (360, 640)]  # 4:3, 16:9, a phone held upright
 KINDS = [Hand, Body, Face]
@@ -565,16 +566,15 @@ def test_what_cannot_be_meant_is_refused(kind, fields, says):
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_was_seen_can_be_laid_over_the_picture(kind):
     feature = kind(tracker="synthetic")
-    assert outline(feature)["figures"] == []
+    assert feature.overlay() == Overlay()
     played(feature, [0.0, 0.1])
-    seen = json.loads(json.dumps(outline(feature)))
-    assert seen["t"] == 0.1 and sum(f["chosen"] for f in seen["figures"]) == 1
-    points = seen["figures"][0]["points"]
-    assert len(points) == len(ANATOMIES[feature.kind()].names)
-    assert all(0 <= i < len(points) for line in seen["lines"] for i in line)
+    overlay = feature.overlay()
+    points = feature.last()[0].figures[feature.last()[1]].points
+    a, b = (ANATOMIES[feature.kind()].index[name] for name in ANATOMIES[feature.kind()].lines[0])
+    assert overlay.lines[0] == pytest.approx((*points[a, :2], *points[b, :2]), abs=1e-4)
     picture = np.zeros((480, 640, 3), np.uint8)
-    over = drawn(picture, seen)
-    x, y = round(points[0][0] * 640), round(points[0][1] * 480)
+    over = drawn(picture, overlay)
+    x, y = round(overlay.lines[0][0] * 640), round(overlay.lines[0][1] * 480)
     assert over[y, x].any() and not picture.any() and 0.001 < (over > 0).mean() < 0.2
 
 

@@ -13,8 +13,8 @@ import numpy as np
 
 from kinesphere import checkpoints, patch
 from kinesphere.engine import Engine, render
-from kinesphere.features.discs import Table
-from kinesphere.features.keypoints import Discs, Measuring, drawn, outline
+from kinesphere.features.keypoints import Measuring
+from kinesphere.features.overlays import drawn
 from kinesphere.sinks import Null
 from kinesphere.sources import Video
 from kinesphere.studio import sheets
@@ -58,21 +58,7 @@ def sheet(name: str) -> np.ndarray:
 
 
 def overlaid(picture: np.ndarray, body: Measuring | None) -> np.ndarray:
-    if body is None:
-        return picture
-    shown = drawn(np.full_like(picture, DARK), outline(body))
-    table = body.table() if isinstance(body, Discs) else None
-    return shown if table is None else with_discs(shown, table)
-
-
-def with_discs(picture: np.ndarray, table: Table) -> np.ndarray:
-    import cv2
-
-    half = picture.shape[0] / 2
-    for (x, y), radius in zip(table.at, table.radius, strict=True):
-        centre = (round(picture.shape[1] / 2 + x * half), round(half - y * half))
-        cv2.circle(picture, centre, round(radius * half), (90, 190, 255), 2, cv2.LINE_AA)
-    return picture
+    return picture if body is None else drawn(np.full_like(picture, DARK), body.overlay())
 
 
 def scaled(picture: np.ndarray) -> np.ndarray:

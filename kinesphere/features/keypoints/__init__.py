@@ -6,7 +6,6 @@ from kinesphere.features.keypoints.face import Face
 from kinesphere.features.keypoints.game import Discs
 from kinesphere.features.keypoints.hand import Hand
 from kinesphere.features.keypoints.measuring import Measuring
-from kinesphere.features.keypoints.outline import drawn, outline
 from kinesphere.features.keypoints.tracker import TRACKERS, Tracker
 
 __all__ = [
@@ -19,6 +18,4 @@ __all__ = [
     "Tracker",
     "applied",
     "calibrated",
-    "drawn",
-    "outline",
 ]
