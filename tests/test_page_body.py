@@ -15,7 +15,7 @@ from kinesphere.engine import Engine
 from kinesphere.performance import Performance
 from kinesphere.routes import Route
 from kinesphere.stage import Library, Session
-from kinesphere.types import Signal
+from kinesphere.types import Overlay, Signal
 
 pytestmark = [needs_browser, pytest.mark.usefixtures("one_thread")]
 
@@ -46,13 +46,21 @@ class Body:
     vector: ClassVar[bool] = False
     source: str | None = None
 
-    def open(self, checkpoint): ...
+    def open(self, checkpoint):
+        self.angle = math.nan
+
+    def overlay(self):
+        """A line from the middle of the picture to where the hand points, and a ring on its end."""
+        if math.isnan(self.angle):
+            return Overlay()
+        x, y = 0.5 - 0.25 * math.sin(self.angle), 0.5 - 0.25 * math.cos(self.angle)
+        return Overlay(lines=((0.5, 0.5, x, y),), circles=((x, y, 0.1),))
 
     def __call__(self, signal):
         red = float(signal.value[0, 0, 0])
+        self.angle = angle = (red - 1) / 254 * 2 * math.pi - math.pi if red else math.nan
         if not red:
             return np.full(len(self.names), np.nan)
-        angle = (red - 1) / 254 * 2 * math.pi - math.pi
         return np.array([angle, *(0.5 for _ in self.names[1:])])
 
 
@@ -119,6 +127,23 @@ def test_what_happens_when_the_hand_is_lost_is_set_on_the_card(visit, playing):
     page.locator("ks-choose").get_by_role("button", name="hand.y").click()
     until(page, lambda: isinstance(playing.performance.patch.latent.psi.otherwise, Route))
     said(page.locator("ks-route[data-place='latent.psi.otherwise']"), "when lost")
+
+
+def test_what_is_seen_lies_over_the_input_where_it_is(visit, playing):
+    eye = playing.performance.patch.sources["eye"]
+    eye.angle = -math.pi / 2  # to the right
+    page = visit()
+    view = page.locator("ks-picture[view^=source]")
+    line, ring = (view.locator(f"[data-feature=hand] {part}") for part in ("path", "ellipse"))
+    line.wait_for()
+    until(page, lambda: line.get_attribute("d").startswith("M500 500L75"))
+    whole, seen = view.bounding_box(), ring.bounding_box()
+    assert (seen["x"] + seen["width"] / 2 - whole["x"]) / whole["width"] == pytest.approx(0.75, abs=0.02)
+    assert (seen["y"] + seen["height"] / 2 - whole["y"]) / whole["height"] == pytest.approx(0.5, abs=0.02)
+    assert seen["width"] == pytest.approx(seen["height"], abs=1.5)
+    assert seen["height"] / whole["height"] == pytest.approx(0.2, abs=0.04)
+    eye.angle = None
+    until(page, lambda: line.count() == ring.count() == 0)
 
 
 @pytest.mark.parametrize("phone", [False, True])
