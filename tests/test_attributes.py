@@ -117,7 +117,7 @@ def test_g_learns_to_vary_as_the_pictures_do(greys, one_thread):
     before, teacher = read(made()), torch.optim.Adam(t.G.parameters(), 0.0025)
     for _ in range(60):
         t.D(t.G.synthesis(t.styles("G", t.parts[0], 8)[0]))
-        t.distance(t.parts[0]).backward()
+        t.distance(t.parts[0], t.reals(t.parts[0])).backward()
         teacher.step()
         teacher.zero_grad()
         t.steps += 1
@@ -129,7 +129,7 @@ def test_g_learns_to_vary_as_the_pictures_do(greys, one_thread):
 def test_g_is_never_asked_for_a_number(greys, one_thread):
     with_head, without = training(greys, attributes=("light",)), training(greys)
     for t in (with_head, without):
-        t.step_G()
+        t.step_G([t.reals(part) for part in t.parts])
     for one, other in zip(with_head.G.parameters(), without.G.parameters(), strict=True):
         assert torch.equal(one, other)
     assert with_head.head is not None and all(p.grad is None for p in with_head.head.parameters())

@@ -174,6 +174,7 @@ def test_a_performance_is_recorded_and_plays_again(visit, playing):
 @needs_browser
 def test_the_player_is_told_what_was_kept_and_recorded_and_why_nothing_moves(visit, playing):
     page = visit()
+    sight(page)
     page.keyboard.press("n")
     said(page.locator(".says"), "Kept as “Look 1”. The key 1 goes back to it.")
     page.keyboard.press("r")

@@ -151,7 +151,7 @@ class Training:
         r = self.recipe
         reals = [self.reals(part) for part in self.parts]
         torch.manual_seed(int(self.draws("noise", self.parts[0]).uniform(1) * 2**31))  # for the noise inputs
-        fakes = self.step_G()
+        fakes = self.step_G(reals)
         if r.path_length and self.steps % r.path_length_every == 0:
             self.step_path()
         if not r.reuse_fakes:
@@ -166,17 +166,17 @@ class Training:
             self.adaptive.update(float(total[0] / total[1]), r.batch * r.ada_every)
             self.signs.zero_()
 
-    def step_G(self) -> list[Batch]:
-        """The non-saturating loss; the pictures that it was computed on."""
+    def step_G(self, reals: list[Batch]) -> list[Batch]:
+        """The non-saturating loss; the pictures that it was computed on. `reals`: what G's attributes are laid beside."""
         made: list[Batch] = []
         styles = []
         with frozen(self.taught):
-            for part in self.parts:
+            for part, real in zip(self.parts, reals, strict=True):
                 ws, c = self.styles("G", part, part.size)
                 fakes = self.G.synthesis(ws, noise_mode="random")
                 logits = self.D(self.shown(fakes, "G", part), c)
                 loss = losses.generator_loss(logits).mean()
-                distance = self.distance(part)
+                distance = self.distance(part, real)
                 self.backward(loss if distance is None else loss + self.recipe.match_weight * distance)
                 self.count(loss_G=loss, logit_fake=logits.mean())
                 made.append((fakes.detach(), c))
@@ -226,7 +226,7 @@ class Training:
         self.count(attributes=loss)
         return loss
 
-    def distance(self, part: Part) -> Tensor | None:
+    def distance(self, part: Part, real: Batch) -> Tensor | None:
         """How far the attributes of the pictures that D saw last lie from those of real ones, as D reads both; None: not asked."""
         r = self.recipe
         if self.head is None or not r.attributes_match or not r.match_weight:
@@ -234,7 +234,7 @@ class Training:
         columns = [self.head.names.index(name) for name in r.attributes_match]
         told = self.head()[:, columns]
         with torch.no_grad():
-            img, c = self.reals(part)
+            img, c = real
             self.D(self.shown(img, "match", part), c)
             true = self.head()[:, columns]
         distance = energy_distance(told, true)

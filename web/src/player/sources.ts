@@ -3,11 +3,12 @@
 import { LitElement, css, html } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 import "../controls.ts";
-import { BrowserCamera, type Device, cameraFor, devices } from "../camera.ts";
+import { BrowserCamera, cameraFor } from "../camera.ts";
 import { heard } from "../kinds.ts";
 import { Follows } from "../link.ts";
 import { type BrowserMicrophone, microphoneFor } from "../microphone.ts";
 import type { Control } from "../protocol.ts";
+import { type Device, devices } from "../sender.ts";
 import { sign } from "../signs.ts";
 import { theme } from "../theme.ts";
 import { secureProblem } from "../uplink.ts";
