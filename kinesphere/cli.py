@@ -181,6 +181,7 @@ def replay(
         raise KinesphereError(
             f"there is no screen to play it on: kinesphere render {name} --out film.mp4 makes a film of it"
         )
+    startup.go_first()
     with takes.Take.open(name) as take, _interruptible():
         shown = takes.replay(take, {"window": Window()}, model, _device(device), seconds, on_note=errors.print)
         console.print(f"{shown} of {len(take)} steps shown, {take.duration:.1f} s")

@@ -229,13 +229,14 @@ def test_a_model_that_is_too_slow_plays_at_its_own_even_pace(tiny_checkpoint):
 
 
 def test_what_was_late_is_not_made_up_for(tiny_checkpoint):
-    """After a hitch the steps go on at their pace; none comes early."""
+    """After a hitch the steps go on at their pace: the 25 that it swallowed do not come at once."""
     engine = live(tiny_checkpoint, pictures(1000), lambda engine, frames: len(frames) >= 20)
     draw, calls = engine._draw, []
     engine._draw = lambda *what: (calls.append(1), time.sleep(0.5 if len(calls) == 5 else 0), draw(*what))[2]
     perform(engine, PATIENCE)
     steps = np.diff([t for t, _ in engine.patch.sinks["screen"].all])
-    assert max(steps) > 0.5 and min(steps) > 0.5 / 50
+    after = steps[steps.argmax() + 1 :]
+    assert max(steps) > 0.5 and len(after) >= 10 and sum(after) > 0.7 * len(after) / 50
 
 
 def test_a_frame_that_would_be_the_same_is_not_computed_again(tiny_checkpoint):
