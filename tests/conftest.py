@@ -94,6 +94,20 @@ class Scripted:
         self.closed += 1
 
 
+@dataclass
+class Lamp:
+    """A source whose picture is as bright as `light` says."""
+
+    light: float = 0.2
+
+    def open(self) -> None: ...
+
+    def read(self, t: float) -> Signal:
+        return Signal(np.full((16, 16, 3), round(self.light * 255), np.uint8), t)
+
+    def close(self) -> None: ...
+
+
 class Kept(Null):
     """A sink that keeps every frame with its time."""
 

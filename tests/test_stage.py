@@ -25,7 +25,7 @@ import pytest
 import torch
 import websockets
 from conftest import Hand as Fist
-from conftest import Light, tiny_generator
+from conftest import Lamp, Light, tiny_generator
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.websockets import WebSocketDisconnect
@@ -58,20 +58,6 @@ class Client(TestClient):
 
     def websocket_connect(self, url, **more):
         return super().websocket_connect(f"ws://{self.base_url.netloc.decode()}{url}", **more)
-
-
-@dataclass
-class Eye:
-    """A source whose picture is as bright as `light` says."""
-
-    light: float = 0.2
-
-    def open(self): ...
-
-    def read(self, t):
-        return Signal(np.full((16, 16, 3), round(self.light * 255), np.uint8), t)
-
-    def close(self): ...
 
 
 class Hand:
@@ -112,10 +98,10 @@ def calm(one_thread):
 @pytest.fixture
 def playing(tiny_checkpoint, tmp_path, monkeypatch):
     """A performance on a tiny model with an eye, a number and a library."""
-    monkeypatch.setitem(sources.SOURCES, "eye", Eye)
+    monkeypatch.setitem(sources.SOURCES, "eye", Lamp)
     monkeypatch.setitem(features.FEATURES, "light", Light)
     monkeypatch.setitem(features.FEATURES, "fist", Fist)
-    played = patch.Patch(sources={"eye": Eye()}, features={"light": Light()}, model="tiny")
+    played = patch.Patch(sources={"eye": Lamp()}, features={"light": Light()}, model="tiny")
     library = Library(tmp_path / "library")
     library.trust(played)
     monkeypatch.setattr(checkpoints, "load", lambda name: tiny_checkpoint)
@@ -472,7 +458,7 @@ def test_a_take_with_its_film_is_recorded_and_played_again(hand, playing, client
     assert films == {f"{name}.mp4", f"{name} source 1.mp4"}
 
 
-class Counting(Eye):
+class Counting(Lamp):
     """A source at ten pictures a second, each as bright as its number; in its third second it is stopped."""
 
     def read(self, t):
@@ -535,7 +521,7 @@ def test_a_film_of_a_source_that_cannot_be_written_says_so(tmp_path):
         told.append(words)
         said.set()
 
-    film = SourceFilm(Eye(), signals, tmp_path / "folder" / "a.mp4", Fraction(30), lambda *_, **__: None, tell)
+    film = SourceFilm(Lamp(), signals, tmp_path / "folder" / "a.mp4", Fraction(30), lambda *_, **__: None, tell)
     while not said.is_set():
         signals.put(Signal(np.zeros((16, 16, 3), np.uint8), signals.count / 10))
         said.wait(0.01)
@@ -544,7 +530,7 @@ def test_a_film_of_a_source_that_cannot_be_written_says_so(tmp_path):
 
 
 @dataclass
-class Swaying(Eye):
+class Swaying(Lamp):
     """A source that is another picture at every moment, by itself."""
 
     def read(self, t):

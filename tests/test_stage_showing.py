@@ -3,11 +3,10 @@
 import json
 import math
 import time
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from conftest import Light
+from conftest import Lamp, Light
 
 from kinesphere import checkpoints, features, patch, sources
 from kinesphere.engine import Engine
@@ -16,21 +15,7 @@ from kinesphere.patch import Latent
 from kinesphere.performance import Performance
 from kinesphere.stage import Library, Session, control
 from kinesphere.stage.showing import held
-from kinesphere.types import KinesphereError, Signal
-
-
-@dataclass
-class Eye:
-    """A source whose picture is as bright as `light` says."""
-
-    light: float = 0.2
-
-    def open(self): ...
-
-    def read(self, t):
-        return Signal(np.full((16, 16, 3), round(self.light * 255), np.uint8), t)
-
-    def close(self): ...
+from kinesphere.types import KinesphereError
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -40,10 +25,10 @@ def calm(one_thread):
 
 @pytest.fixture
 def session(tiny_checkpoint, tmp_path, monkeypatch):
-    monkeypatch.setitem(sources.SOURCES, "eye", Eye)
+    monkeypatch.setitem(sources.SOURCES, "eye", Lamp)
     monkeypatch.setitem(features.FEATURES, "light", Light)
     played = patch.Patch(
-        sources={"eye": Eye()}, features={"light": Light(), "other": Light()}, latent=Latent(seed=9), model="tiny"
+        sources={"eye": Lamp()}, features={"light": Light(), "other": Light()}, latent=Latent(seed=9), model="tiny"
     )
     library = Library(tmp_path / "library")
     library.trust(played)

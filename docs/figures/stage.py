@@ -66,13 +66,14 @@ with tempfile.TemporaryDirectory() as folder, ExitStack() as held:
     browser = held.enter_context(sync_playwright()).chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
 
     page = opened(browser, place.address(), viewport=DESK)
+    page.wait_for_timeout(3000)
+    keep(page, "stage.png")  # as it opens
     for n, seed in enumerate(SEEDS):
         session.change({"latent.seed": seed})
         page.wait_for_timeout(APART)
         session.snapshot(("Dawn", "Noon", "Shade", "Lamp", "Night")[n])
     session.change(LEARNT)
     page.wait_for_timeout(APART)
-    keep(page, "stage.png")
     session.set_safe(session.snapshots.all()[0].id)
     page.set_viewport_size(TALL)
     tab(page, "Looks")
