@@ -175,13 +175,14 @@ STEPS = (
     ("invert", "1 - u"),
     ("curve", "more here,\nless there"),
     ("range", "0..1 to\nlow..high"),
+    ("otherwise", "while it is lost"),
 )
 
 
 def order() -> None:
-    """The eleven steps, in the colours of what they are: the value, its motion in time, its shape."""
-    figure, ax = plt.subplots(figsize=(12.6, 3.6))
-    colors = [FAINT] * 3 + [BLUE, FAINT, BLUE, BLUE] + [ORANGE] * 4
+    """The twelve steps, in the colours of what they are: the value, its motion in time, its shape."""
+    figure, ax = plt.subplots(figsize=(12.6, 4.0))
+    colors = [FAINT] * 3 + [BLUE, FAINT, BLUE, BLUE] + [ORANGE] * 4 + [BLUE]
     for i, ((name, what), color) in enumerate(zip(STEPS, colors, strict=True)):
         x, y = 2.1 * (i % 6), -1.75 * (i // 6)
         box = FancyBboxPatch(
@@ -199,14 +200,14 @@ def order() -> None:
             linespacing=0.95,
         )
         ax.text(x + 0.83, y + 0.48, what, ha="center", va="top", fontsize=9.5, linespacing=1.05)
-        if i not in (5, 10):
+        if i not in (5, 11):
             ax.annotate("", (x + 2.08, y + 0.57), (x + 1.68, y + 0.57), arrowprops={"arrowstyle": "-|>", "color": INK})
     ax.plot([11.33, 11.33, 0.83, 0.83], [-0.03, -0.3, -0.3, -0.4], color=INK, lw=1.2)
     ax.annotate("", (0.83, -0.58), (0.83, -0.36), arrowprops={"arrowstyle": "-|>", "color": INK})
-    for y, color, meaning in ((-0.87, FAINT, "the value"), (-1.18, BLUE, "moves in time"), (-1.49, ORANGE, "shape")):
-        ax.add_patch(plt.Rectangle((10.5, y - 0.08), 0.2, 0.2, fc=color + "2e", ec=color, lw=1.6))
-        ax.text(10.83, y + 0.02, meaning, va="center", fontsize=10)
-    ax.set(xlim=(-0.1, 12.4), ylim=(-1.85, 1.25))
+    for x, color, meaning in ((0.02, FAINT, "the value"), (2.1, BLUE, "moves in time"), (4.2, ORANGE, "shape")):
+        ax.add_patch(plt.Rectangle((x, -2.24), 0.2, 0.2, fc=color + "2e", ec=color, lw=1.6))
+        ax.text(x + 0.33, -2.14, meaning, va="center", fontsize=10)
+    ax.set(xlim=(-0.1, 12.4), ylim=(-2.32, 1.25))
     ax.set_axis_off()
     save(figure, "routes-order.png")
 
