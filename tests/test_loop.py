@@ -89,6 +89,7 @@ def test_stylegan3_magnitudes_follow_the_layers(one_thread):
         dict(family="stylegan3-r", blur_kimg=0.1),
         dict(precision="bf16", half_blocks=1),
         dict(freeze_d=1),
+        dict(r1_colours=True),
     ],
     ids=str,
 )

@@ -39,6 +39,33 @@ def test_r1_of_a_quadratic_discriminator():
     assert_close(penalty, (x @ A).square().sum(1))
 
 
+def test_r1_in_units_of_colour_is_that_of_a_discriminator_that_sees_in_them():
+    a = torch.randn(3, 8, 8, dtype=torch.double)
+    units = losses.colour_units(
+        torch.randn(40, 3, 8, 8, dtype=torch.double) * torch.tensor([3.0, 1, 0.3]).view(3, 1, 1)
+    )
+    seen = torch.randn(5, 3, 8, 8, dtype=torch.double, requires_grad=True)
+    of_seen = losses.r1_penalty((torch.einsum("ij,njhw->nihw", units, seen) * a).sum([1, 2, 3])[:, None], seen)
+    img = torch.randn(5, 3, 8, 8, dtype=torch.double, requires_grad=True)
+    assert_close(losses.r1_penalty((img * a).sum([1, 2, 3])[:, None], img, units), of_seen)
+
+
+def test_units_of_colour_are_what_detail_varies_by():
+    """Detail along two directions that are known, four times as strong along one; what is flat does not count."""
+    light, hue = torch.tensor([[0.6, 0.8, 0.0], [-0.8, 0.6, 0.0]], dtype=torch.double)
+    noise = torch.randn(200, 2, 16, 16, dtype=torch.double)
+    noise = noise / (noise - torch.nn.functional.avg_pool2d(noise, 3, 1, 1, count_include_pad=False)).std(
+        (0, 2, 3), keepdim=True
+    )
+    img = torch.einsum("cd,ndhw->nchw", torch.stack([4 * light, hue], 1), noise) + torch.randn(200, 3, 1, 1)
+    units = losses.colour_units(img)
+    wanted = math.sqrt(3 / 17) * (4 * torch.outer(light, light) + torch.outer(hue, hue))
+    assert_close(units, wanted, atol=0.02, rtol=0)
+    assert_close(units.square().sum(), torch.tensor(3.0, dtype=torch.double))
+    assert_close(losses.colour_units(img * 7), units)
+    assert_close(losses.colour_units(torch.rand(4, 3, 1, 1).expand(4, 3, 8, 8)), torch.eye(3))
+
+
 def test_path_lengths_of_a_linear_generator():
     J = torch.randn(3 * 16, 2 * 5, dtype=torch.double, requires_grad=True)
     ws = torch.randn(4, 2, 5, dtype=torch.double, requires_grad=True)

@@ -40,6 +40,7 @@ class Pictures(Protocol):
         """uint8 [len(indices), C, H, W]; flipped left to right where `mirror` is true."""
 
 
+UNITS_FROM = 256  # pictures
 Batch = tuple[Tensor, Tensor | None]  # pictures [n, C, H, W], and their classes [n, c_dim]
 
 
@@ -84,6 +85,7 @@ class Training:
             self.G.parameters(), recipe.lr_G, recipe.betas, recipe.path_length and recipe.path_length_every
         )
         self.opt_D = adam(self.taught, recipe.lr_D, recipe.betas, recipe.gamma and recipe.r1_every)
+        self.units = self.colour_units() if recipe.r1_colours else None
         self.augment = None if recipe.augment == "none" else Augment.named(recipe.augment)
         self.adaptive = Adaptive(recipe.ada_target, recipe.ada_kimg, recipe.ada_every, recipe.augment_p)
         self.steps = 0
@@ -95,6 +97,12 @@ class Training:
         self.parts = [Part(fabric.global_rank * rounds + i, of, recipe.batch // of) for i in range(rounds)]
         if isinstance(self.G, StyleGAN3):
             follow_magnitudes(self.G, recipe.batch // rounds, self.mean)
+
+    def colour_units(self) -> Tensor:
+        """Of the training set, told from some of its pictures, always the same."""
+        some = np.linspace(0, len(self.data) - 1, min(len(self.data), UNITS_FROM)).astype(int)
+        img = torch.from_numpy(self.data.batch(some, None)).float() / 127.5 - 1
+        return losses.colour_units(img).to(self.fabric.device)
 
     # What flows in ----------------------------------------------------------------------------------------------------
 
@@ -244,7 +252,7 @@ class Training:
     def step_r1(self, reals: list[Batch]) -> None:
         for part, (img, c) in zip(self.parts, reals, strict=True):
             img = img.detach().requires_grad_(True)
-            penalty = losses.r1_penalty(self.D(self.shown(img, "r1", part), c), img).mean()
+            penalty = losses.r1_penalty(self.D(self.shown(img, "r1", part), c), img, self.units).mean()
             self.backward(penalty * (self.recipe.gamma / 2 * self.recipe.r1_every))
             self.count(r1=penalty)
         self.update(self.opt_D)

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+NO_DETAIL = 1e-10  # of a covariance: far less than a level of 255
+
 
 def generator_loss(logits_fake: Tensor) -> Tensor:
     """Non-saturating loss, -log sigmoid(D(G(z))), for each picture (Goodfellow et al. 2014, section 3)."""
@@ -19,13 +21,32 @@ def discriminator_loss(logits_real: Tensor, logits_fake: Tensor) -> Tensor:
     return F.softplus(-logits_real).mean() + F.softplus(logits_fake).mean()
 
 
-def r1_penalty(logits_real: Tensor, img: Tensor) -> Tensor:
+def r1_penalty(logits_real: Tensor, img: Tensor, units: Tensor | None = None) -> Tensor:
     """The squared norm of D's gradient at real pictures, [N]; multiply by gamma / 2 (Mescheder et al. 2018, eq. 9).
 
-    `img` [N, C, H, W] must have required gradients before `logits_real` was computed from it.
+    `img` [N, C, H, W] must have required gradients before `logits_real` was computed from it. `units` [C, C]: the penalty of a D
+    that sees colours in these units, see `colour_units`.
     """
     (gradient,) = torch.autograd.grad(logits_real.sum(), img, create_graph=True)
+    if units is not None:
+        gradient = torch.einsum("ij,njhw->nihw", units, gradient)
     return gradient.square().sum([1, 2, 3])
+
+
+def colour_units(img: Tensor) -> Tensor:
+    """How much the fine detail of pictures [N, C, H, W] varies in each direction of colour, in root mean squares of all, [C, C].
+
+    The square root of the covariance, over its mean eigenvalue; the identity where there is no detail. Detail is what a 3x3 mean
+    takes away. Differences of hue are small beside those of light, and R1 in the cube of RGB forbids D to look at them closely:
+    in these units it does not.
+    """
+    detail = (img - F.avg_pool2d(img, 3, 1, 1, count_include_pad=False)).transpose(0, 1).flatten(1)
+    covariance = detail @ detail.t() / detail.shape[1]
+    values, vectors = torch.linalg.eigh(covariance)
+    if values.mean() < NO_DETAIL:
+        return torch.eye(len(values)).to(values)
+    values = values.clamp_min(0) / values.mean()
+    return vectors @ values.sqrt().diag() @ vectors.t()
 
 
 def path_lengths(img: Tensor, ws: Tensor, noise: Tensor) -> Tensor:
