@@ -107,7 +107,7 @@ def make(
     path = out / f"{NAME}.safetensors"
     save(chosen, path)
     if chosen.stem.isdigit():  # what was trained after it made nothing of it
-        stages[-1] |= {key: told for key, told in stage(runs[-1], int(chosen.stem)).items() if key in ("kimg", "hours")}
+        stages[-1] = stage(runs[-1], int(chosen.stem)) | {"notes": stages[-1]["notes"]}
     G = checkpoints.load(path).G_ema
     ours = understanding.measure(G, judge, count, progress=progress("pictures"))
     theirs = understanding.measure_data(judge, data, count, progress=progress("data"))
@@ -155,10 +155,17 @@ def stage(run: Path, until: float = np.inf) -> dict[str, Any]:
     if not ticks:
         raise KinesphereError(f"the run in {str(run)!r} has not trained yet: its log.jsonl is empty")
     recipe = about["recipe"]
+    for change in reversed(about.get("changes", [])):
+        if change["kimg"] >= until:
+            recipe = recipe | {change["name"]: change["from"]}
     return {
         "folder": run.name,
         "command": about["command"],
-        "resumed": about.get("resumed", []),
+        "resumed": [
+            f"at {session['kimg']:.1f} kimg: {session['command']}"
+            for session in about.get("sessions", [])[1:]
+            if session["kimg"] < until
+        ],
         "started": about["started"],
         "seed": about["seed"],
         "commit": about.get("commit", ""),
