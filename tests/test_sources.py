@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import random
 from fractions import Fraction
+from importlib import resources
 from itertools import pairwise
 from pathlib import Path
 from typing import ClassVar
@@ -11,6 +13,7 @@ from typing import ClassVar
 import av
 import cv2
 import numpy as np
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -446,6 +449,28 @@ def test_only_the_newest_picture_waits_in_the_camera(webcam):
     assert asked[cv2.CAP_PROP_BUFFERSIZE] == 1
     assert (asked[cv2.CAP_PROP_FRAME_WIDTH], asked[cv2.CAP_PROP_FRAME_HEIGHT]) == (1280, 720)
     assert asked[cv2.CAP_PROP_FPS] == 60
+
+
+def test_a_film_that_is_closed_leaves_no_thread_of_its_decoder():
+    """At once, and not when the collector of cycles comes by: a source that is opened again and again would grow."""
+    path = resources.files("kinesphere.builtin") / "clip.mp4"
+
+    def played():
+        video = Video(str(path))
+        video.open()
+        video.read(0.1), video.read(0.5)
+        video.close()
+
+    played()
+    gc.collect()
+    gc.disable()
+    try:
+        before = psutil.Process().num_threads()
+        for _ in range(5):
+            played()
+        assert psutil.Process().num_threads() <= before
+    finally:
+        gc.enable()
 
 
 def test_a_camera_that_stops_says_so_and_can_be_opened_again(webcam):

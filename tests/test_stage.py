@@ -1,6 +1,7 @@
 """The stage: what a player, a viewer and a stranger find behind its doors."""
 
 import asyncio
+import gc
 import io
 import json
 import os
@@ -10,6 +11,7 @@ import struct
 import threading
 import time
 import warnings
+import weakref
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -40,7 +42,7 @@ from kinesphere.performance import Performance
 from kinesphere.stage import Door, Library, Server, Session, app, control, door, server
 from kinesphere.stage.board import text
 from kinesphere.stage.learning import Ear, Gesture
-from kinesphere.stage.pictures import HEADER
+from kinesphere.stage.pictures import HEADER, View, Viewer
 from kinesphere.stage.pictures import jpeg as encoded
 from kinesphere.stage.recording import SourceFilm
 from kinesphere.takes import Replay, Take
@@ -681,6 +683,24 @@ def test_a_viewer_gets_pictures_as_it_takes_them(client, form, kinds):
             seen.append(number)
             socket.send_text(json.dumps({"seen": number}))
         assert seen == sorted(set(seen))
+
+
+def test_who_leaves_takes_the_encoder_along(playing):
+    """At once, and not when the collector of cycles comes by: each holds megabytes and threads."""
+    came = threading.Event()
+    viewer = Viewer(View(format="h264"), lambda message: viewer.view and came.set())
+    playing.gallery.join(viewer)
+    assert came.wait(30)
+    stream = weakref.ref(viewer.stream)
+    gc.disable()
+    try:
+        playing.gallery.leave(viewer)
+        end = time.monotonic() + 30
+        while stream() is not None and time.monotonic() < end:
+            time.sleep(0.01)
+        assert stream() is None
+    finally:
+        gc.enable()
 
 
 def test_a_viewer_that_takes_none_gets_no_more_than_its_credit(playing, client):

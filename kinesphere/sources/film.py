@@ -36,6 +36,11 @@ class Film:
     Raises KinesphereError where `path` is missing, is no video, holds no pictures or was cut short.
     """
 
+    _stream: Any
+    _frames: Iterator[tuple[int, Any]]
+    _current: Any
+    _ahead: tuple[int, Any] | None
+
     def __init__(self, path: Path) -> None:
         self.path = path
         self._container: Any = None
@@ -49,6 +54,9 @@ class Film:
             raise
 
     def close(self) -> None:
+        """The decoder goes at once, with its threads and pictures: nothing here may hold it, and what decodes holds all this."""
+        self._frames = iter(())
+        self._stream = self._current = self._ahead = None
         if self._container is not None:
             self._container.close()
             self._container = None
@@ -91,8 +99,7 @@ class Film:
 
     def _restart(self) -> None:
         self._frames = self._decoded()
-        self._current: Any = None
-        self._ahead: tuple[int, Any] | None = None
+        self._current = self._ahead = None
         self._at = -1
         self._number = -1
 

@@ -95,6 +95,7 @@ class H264:
         codec.time_base, codec.framerate = Fraction(1, 1000), Fraction(60)
         codec.color_primaries = codec.color_trc = codec.colorspace = BT709
         codec.color_range = LIMITED
+        codec.thread_count = 1  # pictures of a page are packed in a millisecond or two; the cores are for making them
         codec.options = {
             "preset": "ultrafast",
             "tune": "zerolatency",
@@ -175,6 +176,7 @@ class Gallery:
                 if viewer in lane.viewers:
                     lane.viewers = [other for other in lane.viewers if other is not viewer]
                     lane.wanted.set()
+        viewer.stream = None  # an encoder holds megabytes: it does not wait for the collector of cycles
 
     def change(self, viewer: Viewer, view: View) -> None:
         """Another wish of the same viewer."""
@@ -274,9 +276,10 @@ class Gallery:
             viewer.plain = True
             return None
         try:
-            if viewer.stream is None or viewer.stream.size != size:
-                viewer.stream = H264(size, viewer.view.quality)
-            data, key = viewer.stream.encode(pixels)
+            stream = viewer.stream
+            if stream is None or stream.size != size:
+                stream = viewer.stream = H264(size, viewer.view.quality)
+            data, key = stream.encode(pixels)
         except Exception:  # no such encoder here: JPEG always goes
             viewer.stream, viewer.plain = None, True
             return None
