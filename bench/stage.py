@@ -41,7 +41,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from kinesphere.startup import calm_threads, go_first
+from kinesphere.startup import calm_collector, calm_threads, go_first
 
 calm_threads()
 
@@ -162,6 +162,7 @@ def serve(pipe: Any, folder: str, source: str, fps: float | None, ahead: bool) -
     """The whole life of a stage: sends its port, answers what it is asked until "stop", then sends the threads that are left."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started this process ends it
     ahead = ahead and go_first()
+    calm_collector()
     try:
         SOURCES["timed"] = Timed
         pushed: list[float] = []

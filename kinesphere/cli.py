@@ -89,6 +89,7 @@ def play(
 ) -> None:
     """Play a patch live, on a page in the browser. Ctrl-C ends it."""
     startup.go_first()
+    startup.calm_collector()
     chosen = patch.load(name)
     chosen.model = model or chosen.model
     instrument = _instrument(chosen, None, source or _eye(chosen), device, loop=True)
@@ -182,6 +183,7 @@ def replay(
             f"there is no screen to play it on: kinesphere render {name} --out film.mp4 makes a film of it"
         )
     startup.go_first()
+    startup.calm_collector()
     with takes.Take.open(name) as take, _interruptible():
         shown = takes.replay(take, {"window": Window()}, model, _device(device), seconds, on_note=errors.print)
         console.print(f"{shown} of {len(take)} steps shown, {take.duration:.1f} s")

@@ -26,6 +26,7 @@ VERBS = [c.callback.__name__ for c in cli.app.registered_commands]
 def as_any_other_program(monkeypatch: pytest.MonkeyPatch) -> None:
     """A command that runs in the tests' own process would leave them, and the browser that they start, before other programs."""
     monkeypatch.setattr(cli.startup, "go_first", lambda: False)
+    monkeypatch.setattr(cli.startup, "calm_collector", lambda: None)
 
 
 def run(*words: object, code: int = 0, capsys: pytest.CaptureFixture[str]) -> str:

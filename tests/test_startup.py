@@ -45,3 +45,24 @@ def test_where_the_system_does_not_let_it_nothing_changes(monkeypatch):
     with startup.as_any_other():
         pass
     assert os.getpriority(os.PRIO_PROCESS, 0) == before
+
+
+COLLECTOR = """
+import gc, weakref
+from kinesphere import cli, startup
+
+class Knot: pass
+
+startup.calm_collector()
+seen = gc.get_objects()
+knot = Knot(); knot.itself = knot
+left = weakref.ref(knot)
+del knot
+gc.collect()
+print(gc.get_freeze_count() > 100_000, len(seen) < 1000, left() is None)
+"""
+
+
+def test_the_collector_passes_over_what_was_imported_and_takes_what_came_since():
+    done = subprocess.run([sys.executable, "-c", COLLECTOR], capture_output=True, text=True, timeout=120)
+    assert done.stdout.split() == ["True"] * 3, done.stdout + done.stderr
