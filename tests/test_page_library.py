@@ -76,6 +76,9 @@ def test_a_file_is_dropped_anywhere_on_the_page(visit, playing):
     let_go.evaluate("go => { go(); }")
     said(page.locator(".says"), "calm.toml is in the library now: choose it under Patch")
     assert names(playing, "patches") == ["calm"] and page.locator("ks-catch div").count() == 0
+    page.get_by_role("button", name="Patch: test").click()
+    page.get_by_role("button", name="calm").first.wait_for()  # the page knows of it, too
+    page.keyboard.press("Escape")
     page.evaluate_handle(DROP, ["calm.toml", "psi = 3"]).evaluate("go => { go(); }")
     said(page.locator(".says"), "There is a patch calm already")
     assert "psi" not in playing.library.patch_text("calm")

@@ -14,7 +14,7 @@ from kinesphere.lanes import Drawn
 from kinesphere.patch import Latent
 from kinesphere.performance import Performance
 from kinesphere.stage import Library, Session, control
-from kinesphere.stage.showing import held
+from kinesphere.stage.showing import HELD, held
 from kinesphere.types import KinesphereError
 
 
@@ -66,7 +66,13 @@ def pose(session, light):
     """Let the eye see it for as long as a pose is held."""
     session.performance.patch.sources["eye"].light = light
     now = session.ear.now
-    until(lambda: session.ear.now > now + 0.7)
+
+    def only_this():
+        heard = session.ear.heard.copy()
+        recent = [step for t, step in heard if t >= heard[-1][0] - HELD]
+        return all("light" in step and abs(step["light"].number("") - light) < 0.01 for step in recent)
+
+    until(lambda: session.ear.now > now + 0.7 and only_this())
 
 
 def numbers(session):
