@@ -175,9 +175,8 @@ class Performance:
         self._asking = threading.RLock()  # two who ask at the same time; the picture thread never takes it
         self._asked = patch
         self._target = self.engine  # what the picture thread steps from its next beat on
-        self._ready: dict[
-            str, Feature
-        ] = {}  # opened by `prepare`, for the model of `_ready_for`, and not asked for yet
+        # opened by `prepare`, for the model of `_ready_for`, and not asked for yet
+        self._ready: dict[str, Feature] = {}
         self._ready_for: Engine | None = None
         self._order: _Order | None = None
         self._loader: threading.Thread | None = None

@@ -45,9 +45,7 @@ class Recipe:
     # the losses
     gamma: float = 1.0  # weight of R1
     r1_every: int = 16  # steps; lazy regularisation
-    r1_colours: bool = (
-        False  # R1 measures colours by how much the pictures' detail varies in them, see `losses.colour_units`
-    )
+    r1_colours: bool = False  # R1 in units of how much the pictures' colours vary, see `losses.colour_units`
     path_length: float = 0.0  # weight; 0 is off
     path_length_every: int = 4
     style_mixing: float = 0.9  # probability
