@@ -105,6 +105,19 @@ def test_cues_go_on_and_back_by_buttons_and_keys(visit, playing, looks):
 
 
 @needs_browser
+def test_a_look_kept_before_the_first_picture_is_a_plain_tile(visit, playing):
+    early = playing.snapshots.add(look(playing.performance.patch), "early")
+    playing.set_cues([{"id": early, "seconds": 0.0, "easing": "linear", "note": ""}])
+    playing.note("looks")
+    page = visit()  # it would stumble over a picture that is not there
+    panel(page, "Looks")
+    tile = page.get_by_role("button", name="Go to early").locator("img")
+    assert tile.evaluate("image => image.decode().then(() => image.currentSrc)").startswith("data:")
+    playing.forget(early)
+    tile.wait_for(state="detached")
+
+
+@needs_browser
 def test_a_cue_with_a_time_takes_the_way_there(visit, playing, looks):
     cue(playing, looks, "one", seconds=0.6)
     page = visit()

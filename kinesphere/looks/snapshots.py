@@ -77,6 +77,10 @@ class Snapshots:
         """Raises KinesphereError where there is no such snapshot."""
         return self._known(id).name
 
+    def pictured(self, id: str) -> bool:
+        """Whether a look has a picture: one that was kept before the first frame has none."""
+        return self._picture(self._known(id).id).is_file()
+
     def thumbnail(self, id: str) -> bytes:
         """A JPEG. Raises KinesphereError where there is none."""
         try:

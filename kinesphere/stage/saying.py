@@ -31,7 +31,7 @@ def looks(session: Session) -> dict[str, Any]:
             {
                 "id": kept.id,
                 "name": kept.name,
-                "thumbnail": f"/api/snapshots/{kept.id}.jpg",
+                "thumbnail": session.picture_of(kept.id),
                 "safe": kept.id == safe,
             }
             for kept in session.snapshots.all()

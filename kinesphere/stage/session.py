@@ -249,6 +249,10 @@ class Session:
         except KinesphereError as error:
             raise Absent(str(error)) from None
 
+    def picture_of(self, which: str) -> str | None:
+        """The address at which a page finds how a snapshot looks; None: it has no picture."""
+        return f"/api/snapshots/{which}.jpg" if self.snapshots.pictured(which) else None
+
     def _morph_to(self, goal: Mapping[str, Any], seconds: float, easing: str, name: str) -> None:
         if easing not in EASINGS:
             raise KinesphereError(f"no easing {easing!r}: there are {', '.join(EASINGS)}")

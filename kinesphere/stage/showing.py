@@ -192,7 +192,7 @@ def kept(session: Session, there: Mapping[str, Any]) -> str | None:
 def thumbnails(session: Session) -> dict[str, str | None]:
     """The picture of each look that was shown: that of the snapshot which looks so; None where there is none any more."""
     ids = {name: kept(session, there) for name, there in session.performance.patch.shown.looks.items()}
-    return {name: None if id is None else f"/api/snapshots/{id}.jpg" for name, id in ids.items()}
+    return {name: None if id is None else session.picture_of(id) for name, id in ids.items()}
 
 
 def said(session: Session) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import {
   type Edits,
   type Meters,
   type Plain,
+  type Snapshot,
   type State,
   restingMeters,
   restingState,
@@ -26,6 +27,13 @@ export function address(path: string): string {
   const token = new URLSearchParams(location.search).get("token");
   if (!token) return path;
   return `${path}${path.includes("?") ? "&" : "?"}token=${encodeURIComponent(token)}`;
+}
+
+const PLAIN = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg'/%3E";
+
+/** The address of the picture of a look: an empty one where it has none. */
+export function pictureOf(look: Snapshot): string {
+  return look.thumbnail === null ? PLAIN : address(look.thumbnail);
 }
 
 export function socketAddress(path: string): string {

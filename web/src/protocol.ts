@@ -136,7 +136,7 @@ export interface Control {
 export interface Snapshot {
   id: string;
   name: string;
-  thumbnail: string;
+  thumbnail: string | null; // null: it was kept before there was a picture
   safe: boolean;
 }
 

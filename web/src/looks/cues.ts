@@ -3,7 +3,7 @@
 import { LitElement, css, html, nothing } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
 import { ref } from "lit/directives/ref.js";
-import { Follows, address } from "../link.ts";
+import { Follows, pictureOf } from "../link.ts";
 import type { CueState, Snapshot } from "../protocol.ts";
 import { typed } from "../ranges.ts";
 import "../routes/choose.ts";
@@ -290,7 +290,7 @@ export class Cues extends LitElement {
         ${sign("more")}${i + 1}
       </button>
       <button class="picture" aria-label="Go to cue ${i + 1}, ${name}" title="Go there now" @click=${() => this.#go(i)}>
-        ${look ? html`<img src=${address(look.thumbnail)} alt="" draggable="false" />` : nothing}
+        ${look ? html`<img src=${pictureOf(look)} alt="" draggable="false" />` : nothing}
       </button>
       <span class="name">${name}${now ? html`<small>now</small>` : nothing}</span>
       <label class="seconds">

@@ -4,7 +4,7 @@ import { LitElement, css, html, nothing, svg } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
 import { ref } from "lit/directives/ref.js";
 import { repeat } from "lit/directives/repeat.js";
-import { Follows, address } from "../link.ts";
+import { Follows, pictureOf } from "../link.ts";
 import type { Snapshot } from "../protocol.ts";
 import { type Load, receives } from "../routes/drag.ts";
 import { sign } from "../signs.ts";
@@ -278,7 +278,7 @@ export class MorphPad extends LitElement {
       @pointerdown=${(event: PointerEvent) => this.#take(point.id, event)}
       @keydown=${(event: KeyboardEvent) => this.#pointKey(point, event)}
     >
-      <img src=${address(look.thumbnail)} alt="" draggable="false" />
+      <img src=${pictureOf(look)} alt="" draggable="false" />
       <svg viewBox="0 0 60 60" aria-hidden="true">
         ${svg`<circle cx="30" cy="30" r="26"></circle>
           <circle class="share" cx="30" cy="30" r="26" stroke-dasharray="${(share * AROUND).toFixed(1)} 200"

@@ -3,7 +3,7 @@
 import { LitElement, css, html, nothing, svg } from "lit";
 import { customElement, state } from "lit/decorators.js";
 import { repeat } from "lit/directives/repeat.js";
-import { Follows, address } from "../link.ts";
+import { Follows, address, pictureOf } from "../link.ts";
 import type { ShownExample, ShownState, Snapshot } from "../protocol.ts";
 import { sign } from "../signs.ts";
 import { theme } from "../theme.ts";
@@ -440,7 +440,7 @@ export class ShowingPanel extends LitElement {
         (look) => look.id,
         (look) => html`<label class="choice" title=${look.name}>
           <input class="unseen" type="radio" name="look" .checked=${this.look === look.id} @change=${() => this.#take(look)} />
-          <img class="face" src=${address(look.thumbnail)} alt="" draggable="false" />
+          <img class="face" src=${pictureOf(look)} alt="" draggable="false" />
           <span class="name">${look.name}</span>
         </label>`,
       )}

@@ -2,7 +2,7 @@
 
 import { LitElement, css, html, nothing, svg } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
-import { address } from "../link.ts";
+import { pictureOf } from "../link.ts";
 import type { Snapshot } from "../protocol.ts";
 import { lift } from "../routes/drag.ts";
 import { sign } from "../signs.ts";
@@ -157,7 +157,7 @@ export class Look extends LitElement {
         @keydown=${this.#key}
       >
         <span class="picture">
-          <img src=${address(look.thumbnail)} alt="" draggable="false" @error=${(event: Event) => ((event.target as HTMLElement).hidden = true)} />
+          <img src=${pictureOf(look)} alt="" draggable="false" @error=${(event: Event) => ((event.target as HTMLElement).hidden = true)} />
           ${look.safe ? html`<span class="safe">${sign("safe")}safe</span>` : nothing}
           ${this.left === null
             ? nothing
@@ -223,7 +223,7 @@ export class Look extends LitElement {
 /** What hangs on the hand while a look is carried. */
 export function token(look: Snapshot): HTMLElement {
   const element = document.createElement("img");
-  element.src = address(look.thumbnail);
+  element.src = pictureOf(look);
   element.alt = "";
   const style: Record<string, string> = {
     width: "64px",

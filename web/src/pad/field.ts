@@ -2,7 +2,7 @@
 
 import { LitElement, css, html } from "lit";
 import { customElement, property } from "lit/decorators.js";
-import { Follows, address } from "../link.ts";
+import { Follows, pictureOf } from "../link.ts";
 import { clamp } from "../ranges.ts";
 import { theme } from "../theme.ts";
 
@@ -151,7 +151,7 @@ export class Field extends LitElement {
             ${points.map(({ id, x, y }) => {
               const snapshot = snapshots.find((one) => one.id === id)!;
               return html`<div class="point" .style=${place(x, y)}>
-                <img src=${address(snapshot.thumbnail)} alt="" />${snapshot.name}
+                <img src=${pictureOf(snapshot)} alt="" />${snapshot.name}
               </div>`;
             })}
             ${looks
