@@ -16,9 +16,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from kinesphere.startup import calm_threads
+from kinesphere.startup import prepare
 
-calm_threads()
+prepare()
 
 import torch  # noqa: E402
 

@@ -18,9 +18,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from kinesphere.startup import calm_threads
+from kinesphere.startup import prepare
 
-calm_threads()
+prepare()
 
 import av  # noqa: E402
 import cv2  # noqa: E402

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from kinesphere.startup import calm_threads
+from kinesphere.startup import prepare
 
-calm_threads()
+prepare()
 
 import numpy as np  # noqa: E402
 import torch  # noqa: E402

@@ -18,9 +18,9 @@ from importlib import resources
 from pathlib import Path
 from types import SimpleNamespace
 
-from kinesphere.startup import calm_threads
+from kinesphere.startup import prepare
 
-calm_threads()
+prepare()
 
 import numpy as np  # noqa: E402
 import torch  # noqa: E402

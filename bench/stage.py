@@ -41,9 +41,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from kinesphere.startup import calm_collector, calm_threads, go_first
+from kinesphere.startup import calm_collector, go_first, prepare
 
-calm_threads()
+prepare()
 
 import numpy as np  # noqa: E402
 import psutil  # noqa: E402

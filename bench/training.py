@@ -27,9 +27,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from kinesphere.startup import calm_threads
+from kinesphere.startup import prepare
 
-calm_threads()
+prepare()
 
 import torch  # noqa: E402
 import torch.nn.functional as F  # noqa: E402

@@ -16,17 +16,20 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
-import torch
-from lightning_fabric import Fabric
+from kinesphere.startup import prepare
 
-from kinesphere import checkpoints
-from kinesphere.startup import calm_threads
-from kinesphere.train.loop import Training
-from kinesphere.train.metrics import evaluate, halves
-from kinesphere.train.portraits import Portraits
-from kinesphere.train.recipe import plan
-from kinesphere.train.transfer import start_from
+prepare()
+
+import numpy as np  # noqa: E402
+import torch  # noqa: E402
+from lightning_fabric import Fabric  # noqa: E402
+
+from kinesphere import checkpoints  # noqa: E402
+from kinesphere.train.loop import Training  # noqa: E402
+from kinesphere.train.metrics import evaluate, halves  # noqa: E402
+from kinesphere.train.portraits import Portraits  # noqa: E402
+from kinesphere.train.recipe import plan  # noqa: E402
+from kinesphere.train.transfer import start_from  # noqa: E402
 
 HERE = Path(__file__).parent
 
@@ -83,7 +86,6 @@ def main() -> None:
     ask.add_argument("--start", default="portraits")
     ask.add_argument("--seed", type=int, default=0)
     asked = ask.parse_args()
-    calm_threads()
     data, held_out = NewPalette(7, asked.count, asked.size), NewPalette(8, 1000, asked.size)
     began = time.time()
     curves = {

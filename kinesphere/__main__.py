@@ -1,10 +1,10 @@
 """The command `kinesphere`, also as `python -m kinesphere`."""
 
-from kinesphere.startup import calm_threads
+from kinesphere.startup import prepare
 
 
 def main() -> None:
-    calm_threads()
+    prepare()
     from kinesphere import cli
 
     cli.main()

@@ -1,13 +1,32 @@
-"""What is asked of the system before anything is played: calm threads, a quick collector, and to go before other programs."""
+"""What is asked of the system before anything is played: calm threads, memory that is kept, a quick collector, the first place."""
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+# Settings of glibc's allocator: (number in malloc.h, value, the variable of the environment that sets it).
+ALLOCATOR = (
+    (
+        -8,
+        1,
+        "MALLOC_ARENA_MAX",
+    ),  # one heap for all threads: with one for each, memory that one has freed serves no other
+    (-4, 0, "MALLOC_MMAP_MAX_"),  # large tensors come from the heap as well, not each from the kernel
+    (-1, 2**31 - 1, "MALLOC_TRIM_THRESHOLD_"),  # what was freed is kept
+    (-2, 2**26, "MALLOC_TOP_PAD_"),  # bytes by which the heap grows beyond what is asked
+)
 AHEAD = 5  # steps of niceness: with it a program gets three times as much of a contested core as one without
+
+
+def prepare() -> None:
+    """Threads and memory as an instrument wants them. Call it before `import torch`."""
+    calm_threads()
+    keep_memory()
 
 
 def calm_threads() -> None:
@@ -17,6 +36,22 @@ def calm_threads() -> None:
     works. Has an effect only before `import torch`, and only with GNU's OpenMP, which torch brings on Linux.
     """
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+
+
+def keep_memory() -> bool:
+    """Let the allocator keep memory that was freed; whether it does.
+
+    glibc gives every tensor above 32 MB back to the kernel and asks for it anew at the next picture, page by page: at 1024 pixels
+    that costs more than computing. And it has a heap for each thread, which together grow for hours. The price: a process stays as
+    large as it was at its largest. Only with glibc, whose settings these are (`man mallopt`). What the environment sets stays;
+    KINESPHERE_ALLOCATOR=system leaves all as it is.
+    """
+    if os.environ.get("KINESPHERE_ALLOCATOR") == "system" or not sys.platform.startswith("linux"):
+        return False
+    libc = ctypes.CDLL(None)
+    if not hasattr(libc, "gnu_get_libc_version"):
+        return False
+    return all([libc.mallopt(number, value) == 1 for number, value, name in ALLOCATOR if name not in os.environ])
 
 
 def calm_collector() -> None:

@@ -1,5 +1,6 @@
 """What is asked of the system before anything is played."""
 
+import ctypes
 import os
 import subprocess
 import sys
@@ -45,6 +46,41 @@ def test_where_the_system_does_not_let_it_nothing_changes(monkeypatch):
     with startup.as_any_other():
         pass
     assert os.getpriority(os.PRIO_PROCESS, 0) == before
+
+
+MEMORY = """
+import resource, sys, threading
+import numpy as np
+from kinesphere.startup import keep_memory
+
+kept = keep_memory()
+def draw():
+    def faults(): return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(3): np.ones(2**24)  # 128 MB, as a picture's activations
+    before = faults()
+    for _ in range(3): np.ones(2**24)
+    seen.append(faults() - before)
+seen = []
+thread = threading.Thread(target=draw); thread.start(); thread.join()
+print(int(kept), seen[0])
+"""
+
+
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux") or not hasattr(ctypes.CDLL(None), "gnu_get_libc_version"), reason="needs glibc"
+)
+@pytest.mark.parametrize("switch", ["", "system"])
+def test_memory_that_was_freed_serves_again_also_on_another_thread(switch):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC")}
+    done = subprocess.run(
+        [sys.executable, "-c", MEMORY],
+        env=environment | {"KINESPHERE_ALLOCATOR": switch},
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    kept, faults = [int(word) for word in done.stdout.split()]
+    assert kept == (switch != "system")
+    assert (faults < 100) == (switch != "system"), faults  # pages that the system had to bring
 
 
 COLLECTOR = """

@@ -18,9 +18,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from kinesphere.startup import calm_threads
+from kinesphere.startup import prepare
 
-calm_threads()
+prepare()
 # Before NumPy: its small matrices are fastest on one thread, and beside a training run by far.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
