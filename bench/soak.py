@@ -214,6 +214,7 @@ def row(stage: Stage, play: Play, begun: float, longest: dict[str, Any]) -> dict
     return {
         "s": round(time.monotonic() - begun, 1),
         "memory MB": round(stage.memory, 1),
+        "in use MB": noted["in use"],
         "threads": len(noted["threads"]),
         "threads of the process": psutil.Process(stage.process.pid).num_threads(),
         "pictures": len(lengths),

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import bisect
+import ctypes
 import http.client
 import json
 import multiprocessing
@@ -158,6 +159,18 @@ class Notes:
         self.kept.append((shown.t, moment.patch.latent.psi, seen, self.clock()))
 
 
+def in_use() -> float | None:
+    """Megabytes of the heap that belong to something; None where the allocator is not glibc's."""
+    libc = ctypes.CDLL(None) if sys.platform.startswith("linux") else None
+    if not hasattr(libc, "mallinfo2"):
+        return None
+    libc.mallinfo2.restype = type(
+        "mallinfo2", (ctypes.Structure,), {"_fields_": [(f"f{i}", ctypes.c_size_t) for i in range(10)]}
+    )
+    told = libc.mallinfo2()
+    return round((told.f4 + told.f7) / 1e6, 1)  # bytes mapped one by one, and bytes of the heap in use
+
+
 def serve(pipe: Any, folder: str, source: str, fps: float | None, ahead: bool) -> None:
     """The whole life of a stage: sends its port, answers what it is asked until "stop", then sends the threads that are left."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started this process ends it
@@ -206,6 +219,7 @@ def serve(pipe: Any, folder: str, source: str, fps: float | None, ahead: bool) -
                             "zero": zero, "steps": steps, "intervals": intervals, "pushed": arrived,
                             "fps": live.status().fps, "model": live.engine.patch.model, "loading": live.loading,
                             "threads": [thread.name for thread in threading.enumerate()], "troubles": live.status().troubles,
+                            "in use": in_use(),
                         }
                     )  # fmt: skip
         until = time.monotonic() + 2.0  # for what is daemon and ends by itself

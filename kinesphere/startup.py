@@ -43,15 +43,28 @@ def keep_memory() -> bool:
 
     glibc gives every tensor above 32 MB back to the kernel and asks for it anew at the next picture, page by page: at 1024 pixels
     that costs more than computing. And it has a heap for each thread, which together grow for hours. The price: a process stays as
-    large as it was at its largest. Only with glibc, whose settings these are (`man mallopt`). What the environment sets stays;
-    KINESPHERE_ALLOCATOR=system leaves all as it is.
+    large as it was at its largest, until it is asked to `return_memory`. Only with glibc, whose settings these are (`man mallopt`).
+    What the environment sets stays; KINESPHERE_ALLOCATOR=system leaves all as it is.
     """
-    if os.environ.get("KINESPHERE_ALLOCATOR") == "system" or not sys.platform.startswith("linux"):
-        return False
-    libc = ctypes.CDLL(None)
-    if not hasattr(libc, "gnu_get_libc_version"):
+    libc = _glibc()
+    if libc is None:
         return False
     return all([libc.mallopt(number, value) == 1 for number, value, name in ALLOCATOR if name not in os.environ])
+
+
+def return_memory() -> None:
+    """Give what is free back to the system, after something large has gone. Takes milliseconds, in which nothing is allocated."""
+    libc = _glibc()
+    if libc is not None:
+        libc.malloc_trim(0)
+
+
+def _glibc() -> ctypes.CDLL | None:
+    """The C library, where it is glibc and may be told how to allocate."""
+    if os.environ.get("KINESPHERE_ALLOCATOR") == "system" or not sys.platform.startswith("linux"):
+        return None
+    libc = ctypes.CDLL(None)
+    return libc if hasattr(libc, "gnu_get_libc_version") else None
 
 
 def calm_collector() -> None:

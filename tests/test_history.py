@@ -1,6 +1,10 @@
 """What was done can be undone and done again, a drag counts once, and nothing grows without end."""
 
+import gc
+import weakref
+
 import pytest
+from conftest import Lamp, Light
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -189,3 +193,20 @@ def test_the_ring_agrees_with_a_list_of_everything(steps, back):
         every.append((t, value))
     then = [value for when, value in every if when <= t - back] or [every[0][1]]
     assert ring.ago(back) == psi(then[-1])
+
+
+def test_what_has_been_at_work_is_not_kept_by_what_is_undone():
+    """A source that has shown pictures and a feature that has learnt from them hold megabytes: no step of history holds them."""
+    history, films = History(), []
+    for i in range(3):
+        now = Patch(sources={"eye": Lamp(0.1 * i)}, features={"light": Light()})
+        if i:
+            history.did(before, now, {f"step {i}": None})  # noqa: F821
+        films.append(weakref.ref(now.sources["eye"]))
+        films.append(weakref.ref(now.features["light"]))
+        before = now
+    undone = history.undo(now)
+    del before, now
+    gc.collect()
+    assert [film() for film in films] == [None] * 6
+    assert undone.sources["eye"].light == 0.1 and history.redo(undone).sources["eye"].light == 0.2

@@ -51,7 +51,9 @@ def test_where_the_system_does_not_let_it_nothing_changes(monkeypatch):
 MEMORY = """
 import resource, sys, threading
 import numpy as np
-from kinesphere.startup import keep_memory
+from kinesphere.startup import keep_memory, return_memory
+
+def memory(): return int(open('/proc/self/statm').read().split()[1]) * resource.getpagesize()
 
 kept = keep_memory()
 def draw():
@@ -62,7 +64,9 @@ def draw():
     seen.append(faults() - before)
 seen = []
 thread = threading.Thread(target=draw); thread.start(); thread.join()
-print(int(kept), seen[0])
+before = memory()
+return_memory()
+print(int(kept), seen[0], before - memory() > 100e6)
 """
 
 
@@ -78,9 +82,11 @@ def test_memory_that_was_freed_serves_again_also_on_another_thread(switch):
         capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    kept, faults = [int(word) for word in done.stdout.split()]
+    kept, faults, returned = done.stdout.split()
+    kept, faults = int(kept), int(faults)
     assert kept == (switch != "system")
     assert (faults < 100) == (switch != "system"), faults  # pages that the system had to bring
+    assert returned == str(switch != "system")  # the system's own allocator keeps nothing so large
 
 
 COLLECTOR = """

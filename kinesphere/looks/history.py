@@ -7,6 +7,7 @@ import time
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from kinesphere.patch import Patch
@@ -34,7 +35,7 @@ class History:
         places = frozenset(edits)
         goes_on = self._drag is not None and self._drag[0] == places and 0 <= t - self._drag[1] < self.merging
         if not goes_on or "" in places:
-            self._past.append(before)
+            self._past.append(_written(before))
         self._future.clear()
         self._drag = (places, t)
 
@@ -43,7 +44,7 @@ class History:
         self._drag = None
         if not self._past:
             return None
-        self._future.append(now)
+        self._future.append(_written(now))
         return self._past.pop()
 
     def redo(self, now: Patch) -> Patch | None:
@@ -51,7 +52,7 @@ class History:
         self._drag = None
         if not self._future:
             return None
-        self._past.append(now)
+        self._past.append(_written(now))
         return self._future.pop()
 
     @property
@@ -62,6 +63,13 @@ class History:
     @property
     def redoable(self) -> int:
         return len(self._future)
+
+
+def _written(patch: Patch) -> Patch:
+    """The patch as it would be read from a file: history keeps nothing of what its stations have seen at work."""
+    sources = {name: replace(source) for name, source in patch.sources.items()}  # type: ignore[type-var]
+    features = {name: replace(feature) for name, feature in patch.features.items()}  # type: ignore[type-var]
+    return replace(patch, sources=sources, features=features)
 
 
 class Ring:
