@@ -67,7 +67,7 @@ $(READY): pyproject.toml constraints.txt
 
 $(DEV_READY): $(READY)
 	@echo "what trains and tests"
-	@$(BIN)/python -m pip install -q -c constraints.txt -e '.[window,train,semantics,dev]'
+	@$(BIN)/python -m pip install -q -c constraints.txt -e '.[window,train,semantics,openvino,dev]'
 	@touch $@
 
 # The stage's page. Node is the machine's where it is new enough, or else a wheel's; who installs Kinesphere's own wheel needs neither.

@@ -22,7 +22,7 @@ from rich.logging import RichHandler
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from kinesphere import __version__, checkpoints, engine, latent, patch, performance, startup, takes
+from kinesphere import __version__, checkpoints, engine, latent, patch, performance, runtime, startup, takes
 from kinesphere.features import FEATURES
 from kinesphere.models import Generator
 from kinesphere.sinks import SINKS, VideoFile, Window
@@ -98,7 +98,9 @@ def play(
         return
     film, seconds = _live_sinks(instrument.patch, out, seconds, overwrite)
     with _interruptible():
-        status = performance.Performance(instrument.patch, engine=instrument).run(seconds, _told())
+        status = performance.Performance(instrument.patch, engine=instrument, choose=runtime.choose).run(
+            seconds, _told()
+        )
         console.print(
             f"played {status.t:.1f} s at {status.fps:.1f} pictures a second; a step took {status.step_p50 * 1e3:.0f} ms"
         )
@@ -476,7 +478,7 @@ def _open_stage(
     shelf = stage.Library(library)
     shelf.trust(instrument.patch)
     door, waiting = stage.door(host, port)
-    live = performance.Performance(instrument.patch, engine=instrument, load=shelf.load)
+    live = performance.Performance(instrument.patch, engine=instrument, load=shelf.load, choose=runtime.choose)
     with (
         _interruptible("the stage is closed; what was recorded is kept"),
         live,

@@ -19,6 +19,7 @@ from kinesphere.features.networks import NETWORKS
 from kinesphere.models import NOISE_MODES, Generator
 from kinesphere.patch import STATIONS, Drive, Latent, Patch, Picture, rows_of
 from kinesphere.routes import Route
+from kinesphere.runtime import ASKED_BACK_ENDS, ASKED_PRECISIONS
 from kinesphere.sinks.video import CHROMA, PRESETS
 from kinesphere.sinks.window import FITS
 from kinesphere.sources.geometry import ASPECTS
@@ -194,6 +195,8 @@ WORDS: Mapping[str, Words] = {
         "Grain", "Fine detail by chance: const keeps it still, random lets it flicker, none leaves it out."
     ),
     "picture.fps": Words("Pace", "How many pictures a second to aim at.", 1, 120, 1, "pictures/s"),
+    "picture.back_end": Words("Drawn by", "Auto measures what is fastest here; exact is the model itself, as films are drawn."),
+    "picture.precision": Words("Precision", "Half is faster and hardly to be seen; auto takes it where the pace needs it."),
     # sinks
     "window.fullscreen": Words("Full screen", "Fills the display."),
     "window.display": Words("Display", "Which display: 0 is the main one, 1 the next, such as a projector.", 0, 4, 1),
@@ -211,6 +214,8 @@ WORDS: Mapping[str, Words] = {
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "picture.noise_mode": NOISE_MODES,
+    "picture.back_end": ASKED_BACK_ENDS,
+    "picture.precision": ASKED_PRECISIONS,
     "activations.network": tuple(NETWORKS),
     "activations.pool": tuple(POOLS),
     "activations.to_z": TO_Z,

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from kinesphere import latent
-from kinesphere.bends import WANDERING, Bending, bent
+from kinesphere.bends import WANDERING, Bending, Still, bent
 from kinesphere.checkpoints import Checkpoint
 from kinesphere.lanes import NOWHERE, OUT_OF_MEMORY, Drawn, Healths, InTurn, Lanes
 from kinesphere.looks.showing import OWN, Guide
@@ -23,6 +23,7 @@ from kinesphere.models import Generator, noise_from
 from kinesphere.ops import to_pixels
 from kinesphere.patch import BadPatch, Bend, Patch, routes_of, rows_of, shown_looks
 from kinesphere.routes import Follower, Number, Route, shape
+from kinesphere.runtime import Choice
 from kinesphere.sinks.sound import has_sound
 from kinesphere.sources import Camera, Video
 from kinesphere.types import Feature, KinesphereError, Latest, Source, let_go
@@ -78,6 +79,9 @@ class Engine:
         running: Collection[Feature] = (),
     ) -> None:
         self.checkpoint, self.G = checkpoint, checkpoint.G_ema.to(device)
+        self.painter = self.G  # what draws: G, or the same on a faster engine (kinesphere.runtime)
+        self.painted_by: Choice | None = None  # which that is; None: G itself
+        self.painted_for: object = None  # the wishes for which it was chosen
         self.device = torch.device(device)
         self.health = Healths()
         self._changing = threading.Lock()
@@ -203,7 +207,8 @@ class Engine:
         self.still: tuple[object, np.ndarray] | None = None  # the last seeds that did not drift, and their z
         self.ws = self.G.w_avg.expand(1, self.G.num_ws, -1)  # where the instrument stands
         self.drawn_ws: Tensor | None = None  # and what the last frame was drawn from
-        self.drawn_as: tuple[object, ...] = ()  # its noise mode and its bends
+        self.bendings: dict[str, tuple[object, Bending]] = {}  # of each bend, what they depended on, and they
+        self.drawn_as: tuple[object, ...] = ()  # what drew it, its noise mode and its bends
         self.frame = np.zeros([self.size[1], self.size[0], 3], np.uint8)
         self.moment: Moment | None = None  # of the last step
         self.seen = self.patch  # and the patch as it looked then, with the look of its pose
@@ -366,30 +371,41 @@ class Engine:
 
     def _draw(self, now: Fitted, ws: Tensor, numbers: Mapping[str, float], t: float) -> np.ndarray:
         """The frame [H, W, 3] uint8; the last one again where nothing has changed."""
-        noise_mode = now.patch.picture.noise_mode
-        bendings, bends = self._bendings(now.patch.bends, numbers, t) if now.patch.bends else ((), ())
-        same = self.drawn_ws is not None and self.drawn_as == (noise_mode, *bends) and torch.equal(ws, self.drawn_ws)
-        if same and noise_mode != "random":
+        painter, noise_mode = (
+            self.painter,
+            now.patch.picture.noise_mode,
+        )  # read once: another may take over between two steps
+        bendings, bends = self._bendings(painter, now.patch.bends, numbers, t) if now.patch.bends else ((), ())
+        how = (painter, noise_mode, *bends)
+        if (
+            self.drawn_ws is not None
+            and self.drawn_as == how
+            and torch.equal(ws, self.drawn_ws)
+            and noise_mode != "random"
+        ):
             return self.frame
-        with noise_from(torch.Generator(self.device).manual_seed(self.steps)), bent(self.G, *bendings):
-            frame = to_pixels(self.G.synthesis(ws, noise_mode=noise_mode))[0].cpu().numpy()
-        self.drawn_ws, self.drawn_as = ws, (noise_mode, *bends)
+        with noise_from(torch.Generator(self.device).manual_seed(self.steps)), bent(painter, *bendings):
+            frame = to_pixels(painter.synthesis(ws, noise_mode=noise_mode))[0].cpu().numpy()
+        self.drawn_ws, self.drawn_as = ws, how
         return frame
 
     def _bendings(
-        self, bends: Mapping[str, Bend], numbers: Mapping[str, float], t: float
+        self, painter: Generator, bends: Mapping[str, Bend], numbers: Mapping[str, float], t: float
     ) -> tuple[list[Bending], list[object]]:
-        """What the bends do at time `t`, and what that depends on."""
-        bendings: list[Bending] = []
-        known: list[object] = []
+        """What the bends do at time `t`, and what that depends on. A bend that stays as it is does so by the same operations."""
+        bendings: dict[str, tuple[object, Bending]] = {}
         for name, bend in bends.items():
             arguments = bend.arguments(f"bends.{name}", numbers)
-            bending = bend.function(self.G, t, **arguments)
-            if bending:
-                moves = any(arguments[of] for of in WANDERING.get(bend.function.__name__, ()))
-                bendings.append(bending)
-                known.append((type(bend), arguments, t if moves else None))
-        return bendings, known
+            moves = any(arguments[of] for of in WANDERING.get(bend.function.__name__, ()))
+            depends = (painter, type(bend), arguments, t if moves else None)
+            known = self.bendings.get(name)
+            if known is None or known[0] != depends:
+                made = bend.function(painter, t, **arguments)
+                known = depends, {place: Still(operation) for place, operation in made.items()}
+            bendings[name] = known
+        self.bendings = bendings
+        at_work = [(depends, bending) for depends, bending in bendings.values() if bending]
+        return [bending for _, bending in at_work], [depends for depends, _ in at_work]
 
 
 def bendable(patch: Patch, G: Generator) -> tuple[Patch, dict[str, str]]:

@@ -23,6 +23,7 @@ from kinesphere.bends import BENDS
 from kinesphere.features import FEATURES
 from kinesphere.models import BANDS, NOISE_MODES, Generator
 from kinesphere.routes import Number, OneEuro, Route, Spring
+from kinesphere.runtime import ASKED_BACK_ENDS, ASKED_PRECISIONS
 from kinesphere.shown import Example, Showing
 from kinesphere.sinks import SINKS
 from kinesphere.sources import SOURCES
@@ -166,8 +167,15 @@ class Picture:
 
     noise_mode: str = "const"  # "const", "random" or "none"
     fps: float = 30.0  # pictures a second, live
+    back_end: str = "auto"  # live: what computes, one of ASKED_BACK_ENDS; films are always drawn by the exact model
+    precision: str = "auto"  # live: "float32", "half", or "auto", half where the pace needs it
 
     def __post_init__(self) -> None:
+        for name, choices in {"back_end": ASKED_BACK_ENDS, "precision": ASKED_PRECISIONS}.items():
+            if getattr(self, name) not in choices:
+                raise KinesphereError(
+                    f"no {name.replace('_', ' ')} {getattr(self, name)!r}: choose {', '.join(choices)}"
+                )
         if self.noise_mode not in NOISE_MODES:
             raise KinesphereError(f"no noise mode {self.noise_mode!r}: choose {', '.join(NOISE_MODES)}")
         if not 0 < self.fps <= 1000:

@@ -18,7 +18,10 @@ from kinesphere import patch as patches
 from kinesphere.checkpoints import Checkpoint
 from kinesphere.engine import Engine, Moment, bendable
 from kinesphere.lanes import LISTEN, OUT_OF_MEMORY, Drawn, Health, OwnThreads, Ring, Shown, draw, rate, suits
+from kinesphere.models import Generator
 from kinesphere.patch import BadPatch, Patch
+from kinesphere.runtime import Choice
+from kinesphere.startup import return_memory
 from kinesphere.types import Feature, KinesphereError, Latest, Signal, Sink, let_go
 
 LAST_STEP = 10.0  # seconds that the end waits for a step that has begun
@@ -131,6 +134,10 @@ class Slope:
         return self.low + (self.high - self.low) * max(0.0, t - self.begin) / self.seconds
 
 
+Choosing = Callable[[Generator, float, str, str], tuple[Generator, Choice]]
+"""From a model, pictures a second, and the patch's `back_end` and `precision`, to what draws them."""
+
+
 @dataclass(frozen=True)
 class _Order:
     """A patch for another model, that is to be loaded."""
@@ -143,7 +150,8 @@ class Performance:
     """An instrument that is being played: the picture on a thread of its own, at an even pace, and every station on its own.
 
     `load` gives the model of a patch. `engine`: one that is ready, so that nothing is loaded. `clock` gives seconds, from any
-    zero. Raises KinesphereError where the patch cannot be played.
+    zero. `choose` finds what draws each model (`runtime.choose`); without it that is the exact model itself. Raises KinesphereError
+    where the patch cannot be played.
 
     May be used from any thread. What is asked for becomes one new state, which the next step reads whole. Nothing that is done
     here waits for the picture, and the picture waits for nothing that is done here.
@@ -156,8 +164,9 @@ class Performance:
         load: Callable[[str], Checkpoint] = checkpoints.load,
         engine: Engine | None = None,
         clock: Callable[[], float] = time.monotonic,
+        choose: Choosing | None = None,
     ) -> None:
-        self._load_model = load
+        self._load_model, self._choose = load, choose
         self.engine = engine or Engine(patch, load(patch.model), device)  # what the picture thread steps
         if self.engine.patch is not patch:
             self.engine.play(patch)
@@ -180,6 +189,7 @@ class Performance:
         self._ready_for: Engine | None = None
         self._order: _Order | None = None
         self._loader: threading.Thread | None = None
+        self._chooser: threading.Thread | None = None
         self._over, self._stopped = threading.Event(), threading.Event()
         self._pictures: threading.Thread | None = None
         self._fade_next: float | None = None  # seconds
@@ -194,8 +204,9 @@ class Performance:
         self._threads = OwnThreads(self.health, self.clock, self._show, self._form)
         self.frames: Latest[Shown] = self._threads.pictures
         self.engine.lanes = self._threads.play(patch)
-        for station in ("latent", "picture", "model"):
+        for station in ("latent", "picture", "model", "runtime"):
             self.health.setdefault(station, Health())
+        self._choose_for(self.engine)
 
     # --- what may be asked of it --------------------------------------------------------------------------------------------
 
@@ -367,12 +378,13 @@ class Performance:
         self._stopped.set()
         self._over.set()
         with self._asking:
-            pictures, loader, self.running = self._pictures, self._loader, False
+            pictures, beside, self.running = self._pictures, (self._loader, self._chooser), False
             self._pictures, self._order, self.loading = None, None, ""
         if pictures is not None:
             pictures.join(LAST_STEP)
-        if loader is not None:
-            loader.join(LAST_LOAD)
+        for thread in beside:
+            if thread is not None:
+                thread.join(LAST_LOAD)
         with self._asking:
             self._forget_ready()
             self._threads.stop()
@@ -544,6 +556,7 @@ class Performance:
             self._fade_next = fade
         engine.begin(replace(fitted, lanes=self._threads.play(patch)))
         self._asked = asked or patch
+        self._choose_again()
 
     def _free(self, patch: Patch) -> Patch:
         """The patch with a fresh feature for one that is played no more but may still be at work on its last value."""
@@ -572,6 +585,7 @@ class Performance:
                 self._load(order)
             except Exception as error:
                 self._not_loaded(order, error)
+            return_memory()  # what the loading needed, and the model before the one that played
 
     def _load(self, order: _Order) -> None:
         name = order.patch.model
@@ -584,6 +598,7 @@ class Performance:
             kept = running = [f for f in loaded.features.values() if any(f is g for g in now)]
         engine = Engine(loaded, checkpoint, self.device, running)
         try:
+            self._choose_for(engine)
             engine.warm()
             first = self._first_values(loaded, running)
             with self._asking:
@@ -632,6 +647,37 @@ class Performance:
             sections[section] = {n: made[n] if n in made and old.get(n) is s else s for n, s in new.items()}
         return replace(after, **sections)
 
+    def _choose_for(self, engine: Engine) -> None:
+        """Find what draws, for what the engine's patch wishes; where that cannot be had, what draws goes on, and it is told."""
+        wish = _wish(engine.patch)
+        if self._choose is None or engine.painted_for == wish:
+            return
+        health = self.health["runtime"]
+        try:
+            engine.painter, engine.painted_by = self._choose(engine.G, *wish)
+            health.error = None
+            health.done += 1
+        except Exception as error:  # whatever a back end raises, the picture goes on
+            health.failures += 1
+            before = "what drew before" if engine.painted_by else "the exact model"
+            health.error = f"{error or type(error).__name__}; {before} goes on"
+        engine.painted_for = wish
+
+    def _choose_again(self) -> None:
+        """The patch may wish that something else draws: that is found beside what plays."""
+        if self._choose is not None and self._chooser is None and self._target.painted_for != _wish(self._target.patch):
+            self._chooser = threading.Thread(target=self._choose_all, name="choose what draws", daemon=True)
+            self._chooser.start()
+
+    def _choose_all(self) -> None:
+        while True:
+            with self._asking:
+                engine = self._target
+                if engine.painted_for == _wish(engine.patch) or self._stopped.is_set():
+                    self._chooser = None
+                    return
+            self._choose_for(engine)
+
     @torch.inference_mode()
     def _first_values(self, patch: Patch, running: list[Feature]) -> dict[str, Drawn]:
         """What new features make of what their sources show now, so that the first picture is not one without them."""
@@ -655,6 +701,11 @@ class Performance:
             health.failures += 1
             health.error = f"{order.patch.model} cannot be played: {what or type(error).__name__}"
             self._asked, self._order, self.loading = self._target.patch, None, ""
+
+
+def _wish(patch: Patch) -> tuple[float, str, str]:
+    """What a patch says about what draws."""
+    return patch.picture.fps, patch.picture.back_end, patch.picture.precision
 
 
 def _kept(stations: Mapping[str, Any], playing: Mapping[str, Any]) -> dict[str, Any]:

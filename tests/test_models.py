@@ -281,7 +281,7 @@ def test_half_precision_is_a_setting_and_no_part_of_the_model():
         set_precision(net, torch.bfloat16, blocks=2)
     seen = {}
     for name in ("b4.conv1", "b8.conv1", "b16.conv1", "b32.conv1", "b32.torgb"):
-        G.layers()[name].register_forward_hook(lambda module, args, out, name=name: seen.update({name: args[0].dtype}))
+        G.layers()[name].register_forward_hook(lambda module, args, out, name=name: seen.update({name: out.dtype}))
     assert not torch.equal(G.synthesis(ws), img) and not torch.equal(D(img), logits)
     assert seen == {
         "b4.conv1": torch.float32,

@@ -12,7 +12,7 @@ raises KinesphereError and names what does it there.
 
 from collections.abc import Callable, Mapping
 
-from kinesphere.bends.bending import Bendable, Bending, Operation, bent
+from kinesphere.bends.bending import Bendable, Bending, Operation, Still, bent
 from kinesphere.bends.constant import const
 from kinesphere.bends.noises import noise
 from kinesphere.bends.placing import anchor, transform, warp
@@ -29,6 +29,7 @@ __all__ = [
     "Bendable",
     "Bending",
     "Operation",
+    "Still",
     "anchor",
     "bent",
     "const",

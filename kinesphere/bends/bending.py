@@ -130,16 +130,33 @@ def only(chosen: slice, operation: Operation) -> Operation:
     return bend
 
 
+class Still:
+    """An operation that does to a tensor what it did to it before: what it made of the last two is kept.
+
+    So what follows gets the same object again, and knows that nothing has changed (`kinesphere.runtime.memory`). What it makes has
+    the dtype and the memory format of what it was given.
+    """
+
+    def __init__(self, operation: Operation) -> None:
+        self.operation = operation
+        self.made: list[tuple[Tensor, Tensor]] = []  # two, as a block gives activations and the picture so far
+
+    def __call__(self, x: Tensor) -> Tensor:
+        for known, made in self.made:
+            if known is x:
+                return made
+        y = clamped(self.operation(x).to(x.dtype), None)  # float16 ends at 65504: as the model's own layers are held
+        if x.ndim == 4 and x.is_contiguous(memory_format=torch.channels_last):
+            y = y.contiguous(memory_format=torch.channels_last)
+        self.made = [*self.made[-1:], (x, y)]
+        return y
+
+
 @contextmanager
 def _after(part: nn.Module, operation: Operation) -> Iterator[None]:
     """Let what a part of the model gives go through an operation; all of it, where it gives activations and the picture so far."""
 
-    def bend(x: Tensor) -> Tensor:
-        y = clamped(
-            operation(x).to(x.dtype), None
-        )  # float16 ends at 65504: hold it to what the model's own layers are held to
-        last = x.ndim == 4 and x.is_contiguous(memory_format=torch.channels_last)
-        return y.contiguous(memory_format=torch.channels_last) if last else y
+    bend = operation if isinstance(operation, Still) else Still(operation)
 
     def hook(_: nn.Module, __: object, out: Tensor | tuple[Tensor | None, ...]) -> Tensor | tuple[Tensor | None, ...]:
         return bend(out) if isinstance(out, Tensor) else tuple(None if x is None else bend(x) for x in out)

@@ -39,9 +39,13 @@ class Dense(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, inputs] -> [N, outputs]."""
-        bias = None if self.bias is None else self.bias * (self.lr * self.act_gain)
-        x = F.linear(x, self.weight * (self.weight_gain * self.act_gain), bias)
+        x = F.linear(x, *self.used())
         return x if self.slope == 1 else F.leaky_relu_(x, self.slope)
+
+    def used(self) -> tuple[Tensor, Tensor | None]:
+        """Weight [outputs, inputs] and bias [outputs], scaled."""
+        bias = None if self.bias is None else self.bias * (self.lr * self.act_gain)
+        return self.weight * (self.weight_gain * self.act_gain), bias
 
 
 def require_class(c: Tensor | None, c_dim: int) -> Tensor:

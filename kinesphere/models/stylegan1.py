@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from kinesphere.models.generator import Generator, arguments, check_noise_mode, layer_noise
 from kinesphere.models.mapping import Dense, Mapping
-from kinesphere.ops import SQRT2, bias_act, filter_taps, upfirdn2d
+from kinesphere.ops import SQRT2, bias_act, colour_dtype, filter_taps, upfirdn2d
 
 
 def box_kernel(weight: Tensor) -> Tensor:
@@ -47,20 +47,27 @@ class Layer(nn.Module):
             self.register_buffer("noise_const", torch.randn(resolution, resolution))
             self.noise_strength = nn.Parameter(torch.zeros(outputs))
 
-    def convolve(self, x: Tensor, weight: Tensor) -> Tensor:
+    def kernel(self) -> Tensor:
+        """The weights that are multiplied with: scaled, and with the box of the doubling in them where that is fused."""
+        assert self.weight is not None
+        weight = self.weight * (SQRT2 / math.sqrt(self.weight[0].numel()))
+        return box_kernel(weight).transpose(0, 1) if self.up and self.fused else weight
+
+    def convolve(self, x: Tensor) -> Tensor:
         """[N, I, H, W] -> [N, O, H, W], or twice the size and blurred."""
-        weight = weight.to(x) * (SQRT2 / math.sqrt(weight[0].numel()))
+        weight = self.kernel()
+        x = x.to(weight.dtype)
         if not self.up:
             return F.conv2d(x, weight, padding=1)
         if self.fused:
-            x = F.conv_transpose2d(x, box_kernel(weight).transpose(0, 1), stride=2, padding=1)
+            x = F.conv_transpose2d(x, weight, stride=2, padding=1)
         else:
             x = F.conv2d(F.interpolate(x, scale_factor=2.0, mode="nearest"), weight, padding=1)
         return x if self.blur is None else upfirdn2d(x, self.blur, padding=[self.blur.shape[0] // 2] * 4)
 
     def forward(self, x: Tensor, w: Tensor, noise_mode: str = "const") -> Tensor:
         if self.weight is not None:
-            x = self.convolve(x, self.weight)
+            x = self.convolve(x)
         if self.use_noise and noise_mode != "none":
             x = x + layer_noise(x, noise_mode, self.noise_const, self.noise_strength)
         x = bias_act(x, self.bias, gain=1.0)
@@ -78,6 +85,7 @@ class Colours(nn.Module):
         self.bias = nn.Parameter(torch.zeros(img_channels))
 
     def forward(self, x: Tensor) -> Tensor:
+        x = x.to(colour_dtype(x.dtype))
         return F.conv2d(x, self.weight.to(x) / math.sqrt(self.weight.shape[1]), self.bias.to(x))
 
 
@@ -136,7 +144,7 @@ class Synthesis(nn.Module):
         x = None
         for i, r in enumerate(self.resolutions):
             x = self.get_submodule(f"b{r}")(x, ws[:, 2 * i], ws[:, 2 * i + 1], noise_mode)
-        return self.get_submodule(f"b{self.resolutions[-1]}.torgb")(x)
+        return self.get_submodule(f"b{self.resolutions[-1]}.torgb")(x).float()
 
 
 class StyleGAN1(Generator):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -43,14 +43,14 @@ class SynthesisLayer(nn.Module):
     def forward(self, x: Tensor, w: Tensor, noise_mode: str = "const", gain: float = 1.0) -> Tensor:
         """[N, I, H, W], [N, w_dim] -> [N, O, H, W], or twice the size; `gain` scales the output and the clamp alike."""
         scale = SQRT2 * gain  # of the activation; the leaky ReLU lets it through, so that it can come first
-        offset = self.bias.to(x)[:, None, None] * scale
+        y = self.convolve(x, self.affine(w), scale, self.bias.to(x)[:, None, None] * scale)
         if self.use_noise and noise_mode != "none":
-            up = 1 if self.up_filter is None else 2
-            offset = offset + layer_noise(x, noise_mode, self.noise_const, self.noise_strength, up) * scale
-        x = modulated_conv2d(
-            x, self.weight, self.affine(w), up_filter=self.up_filter, padding=1, gain=scale, offset=offset
-        )
-        return clamped(F.leaky_relu_(x, 0.2), self.conv_clamp, gain)
+            y = y.add_(layer_noise(y, noise_mode, self.noise_const, self.noise_strength), alpha=scale)
+        return clamped(F.leaky_relu_(y, 0.2), self.conv_clamp, gain)
+
+    def convolve(self, x: Tensor, styles: Tensor, gain: float, offset: Tensor) -> Tensor:
+        """[N, I, H, W], [N, I] -> [N, O, H, W], or twice the size; times `gain`, plus `offset`."""
+        return modulated_conv2d(x, self.weight, styles, up_filter=self.up_filter, padding=1, gain=gain, offset=offset)
 
 
 class ToRGB(nn.Module):
@@ -65,9 +65,13 @@ class ToRGB(nn.Module):
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         """[N, I, H, W], [N, w_dim] -> [N, img_channels, H, W]."""
+        x = x.to(colour_dtype(x.dtype))
         styles = self.affine(w) / math.sqrt(self.weight.shape[1])
-        x = modulated_conv2d(x, self.weight, styles, demodulate=False, offset=self.bias[:, None, None])
-        return clamped(x, self.conv_clamp)
+        return clamped(self.convolve(x, styles), self.conv_clamp)
+
+    def convolve(self, x: Tensor, styles: Tensor) -> Tensor:
+        """[N, I, H, W], [N, I] -> [N, img_channels, H, W]."""
+        return modulated_conv2d(x, self.weight, styles, demodulate=False, offset=self.bias[:, None, None])
 
 
 class SkipConv(nn.Module):
@@ -86,7 +90,7 @@ class SkipConv(nn.Module):
 
 
 class SynthesisBlock(nn.Module):
-    """All layers of one resolution: (x, img, their rows of ws) -> (x, img)."""
+    """All layers of one resolution: (x, img, their rows of ws [N, w_dim]) -> (x, img)."""
 
     up_filter: Tensor
 
@@ -121,27 +125,29 @@ class SynthesisBlock(nn.Module):
         self.half_dtype: torch.dtype | None = None  # of the activations, where `set_precision` says so
 
     def forward(
-        self, x: Tensor | None, img: Tensor | None, rows: Iterator[Tensor], noise_mode: str
+        self, x: Tensor | None, img: Tensor | None, ws: tuple[Tensor, ...], noise_mode: str
     ) -> tuple[Tensor, Tensor | None]:
-        if x is not None:
-            x = x.to(self.half_dtype or self.conv1.weight.dtype)
         if x is None:
-            w = next(rows)
-            x = self.const.expand(w.shape[0], *self.const.shape).contiguous(memory_format=torch.channels_last)
-            x = self.conv1(x, w, noise_mode)
-        elif self.has_skip:
-            y = self.skip(x, gain=math.sqrt(0.5))
-            x = self.conv0(x, next(rows), noise_mode)
-            x = y + self.conv1(x, next(rows), noise_mode, gain=math.sqrt(0.5))
+            x = self.const.expand(len(ws[0]), *self.const.shape).contiguous(memory_format=torch.channels_last)
         else:
-            x = self.conv0(x, next(rows), noise_mode)
-            x = self.conv1(x, next(rows), noise_mode)
-        if img is not None:
-            img = upsample2d(img, self.up_filter)
+            x = x.to(self.half_dtype or self.conv1.weight.dtype)
+        x = self.features(x, ws[: self.num_conv], noise_mode)
         if self.has_torgb:
-            y = self.torgb(x.to(colour_dtype(x.dtype)), next(rows)).float()
-            img = y if img is None else img + y
+            img = self.coloured(img, self.torgb(x, ws[self.num_conv]).float())
         return x, img
+
+    def features(self, x: Tensor, ws: tuple[Tensor, ...], noise_mode: str) -> Tensor:
+        """The activations of this resolution, from those of the one before."""
+        gain = math.sqrt(0.5) if self.has_skip else 1.0
+        y = self.skip(x, gain) if self.has_skip else None
+        if not self.is_first:
+            x = self.conv0(x, ws[0], noise_mode)
+        x = self.conv1(x, ws[-1], noise_mode, gain)
+        return x if y is None else y + x
+
+    def coloured(self, img: Tensor | None, y: Tensor) -> Tensor:
+        """The picture of half the size, and what this resolution adds to it."""
+        return y if img is None else upsample2d(img, self.up_filter) + y
 
 
 class Synthesis(nn.Module):
@@ -177,8 +183,7 @@ class Synthesis(nn.Module):
         row = 0
         for block in self.blocks():
             # ToRGB has no row of its own but shares the next block's first; so the index advances by the convolutions alone.
-            rows = iter(ws[:, row : row + block.num_conv + 1].unbind(1))
-            x, img = block(x, img, rows, noise_mode)
+            x, img = block(x, img, ws[:, row : row + block.num_conv + 1].unbind(1), noise_mode)
             row += block.num_conv
         return img  # type: ignore[return-value]  # the last block has a ToRGB
 

@@ -164,9 +164,7 @@ class Layer(nn.Module):
         styles = self.affine(w)
         if self.is_torgb:
             styles = styles / math.sqrt(self.weight.shape[1])
-        padding = self.weight.shape[-1] - 1
-        gain = self.magnitude_ema.rsqrt()
-        x = modulated_conv2d(x, self.weight, styles, not self.is_torgb, padding=padding, input_gain=gain)
+        x = self.convolve(x, styles)
         slope, act_gain = (1.0, 1.0) if self.is_torgb else (0.2, SQRT2)
         return filtered_lrelu(
             x,
@@ -180,6 +178,11 @@ class Layer(nn.Module):
             act_gain,
             self.conv_clamp,
         )
+
+    def convolve(self, x: Tensor, styles: Tensor) -> Tensor:
+        """[N, I, H, W], [N, I] -> [N, O, H + k - 1, W + k - 1]."""
+        padding, gain = self.weight.shape[-1] - 1, self.magnitude_ema.rsqrt()
+        return modulated_conv2d(x, self.weight, styles, not self.is_torgb, padding=padding, input_gain=gain)
 
 
 class Synthesis(nn.Module):

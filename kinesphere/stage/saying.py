@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, asdict, fields
 from typing import TYPE_CHECKING, Any
 
-from kinesphere import patch
-from kinesphere.engine import bendable
+from kinesphere import patch, runtime
+from kinesphere.engine import Engine, bendable
 from kinesphere.patch import STATIONS
 from kinesphere.stage import showing
 from kinesphere.types import KinesphereError, heard, overlay_of
@@ -91,6 +91,7 @@ def meters(session: Session) -> dict[str, Any]:
         "late": status.late,
         "memory": round(status.memory / 1e6, 1),
         "viewers": session.gallery.viewers,
+        "drawn_by": drawn_by(session.performance.engine),
         "stations": stations,
         "features": {name: _shown(values.get(name)) for name in session.performance.patch.features},
         "overlays": {name: asdict(overlay_of(f)) for name, f in session.performance.patch.features.items()},
@@ -102,6 +103,24 @@ PARTS: Mapping[str, Callable[[Session], Any]] = {
     "looks": looks, "history": history, "seeds": seeds, "library": library, "shown": showing.said,
 }  # fmt: skip
 """The parts that are said again only when something has happened to them."""
+
+
+def drawn_by(engine: Engine) -> dict[str, Any]:
+    """What draws, why, and where bends make it slower."""
+    choice = engine.painted_by
+    if choice is None:
+        return {
+            "back_end": "exact",
+            "precision": "float32",
+            "ms": None,
+            "why": "nothing else was asked for",
+            "detours": [],
+        }
+    places = dict.fromkeys(place for _, bending in [*engine.bendings.values()] for place in bending)
+    return {
+        "back_end": choice.back_end, "precision": choice.precision, "ms": round(choice.seconds * 1e3, 1),
+        "why": choice.why, "detours": runtime.detours(choice.back_end, places),
+    }  # fmt: skip
 
 
 def _station(meter: Any) -> dict[str, Any]:

@@ -218,10 +218,20 @@ export interface Meters {
   dropped: number;
   memory: number;
   viewers: number;
+  drawn_by: DrawnBy;
   stations: Record<string, StationMeter>;
   features: Record<string, number | number[] | Record<string, number | null> | null>;
   overlays: Record<string, Overlay>; // by feature
   numbers: Record<string, number>;
+}
+
+/** What draws, why it was chosen, and where bends make it slower, in words. */
+export interface DrawnBy {
+  back_end: string; // "exact" is the model itself
+  precision: string;
+  ms: number | null; // for a picture, when it was chosen; null: not measured
+  why: string;
+  detours: string[];
 }
 
 /** What a feature sees, to be laid over its picture: fractions of it, right and down; a radius in heights. */
@@ -345,6 +355,7 @@ export function restingMeters(): Meters {
     dropped: 0,
     memory: 0,
     viewers: 0,
+    drawn_by: { back_end: "exact", precision: "float32", ms: null, why: "", detours: [] },
     stations: {},
     features: {},
     overlays: {},

@@ -6,6 +6,7 @@ import { Follows } from "../link.ts";
 import { theme } from "../theme.ts";
 import "./drop.ts";
 
+const BACK_ENDS: Record<string, string> = { exact: "the model itself", torch: "torch", openvino: "OpenVINO" };
 const STILL_MS = 5000; // what was seen so long ago is no delay: nothing comes
 
 @customElement("ks-measured")
@@ -61,6 +62,12 @@ export class Measured extends LitElement {
         font-size: 12.5px;
         overflow-wrap: anywhere;
       }
+      .why {
+        grid-column: 1 / -1;
+        color: var(--quiet);
+        font-size: 12.5px;
+        overflow-wrap: anywhere;
+      }
       @media (max-width: 1180px) {
         .more {
           display: none;
@@ -82,6 +89,7 @@ export class Measured extends LitElement {
     if (now - this.#calm.at > 250) this.#calm = { fps: meters.fps, p50: meters.step_p50 || meters.p50, age: meters.age, at: now };
     const troubles = Object.entries(meters.stations).filter(([, station]) => station.error);
     const state = !link.connected ? "away" : troubles.length ? "bad" : "";
+    const drawn = meters.drawn_by;
     const ms = (value: number | null) => (value === null ? "–" : `${value.toFixed(value < 10 ? 1 : 0)} ms`);
     const said = !link.connected ? "The stage is away" : troubles.length ? "Something is in trouble" : "All is well";
     return html`<ks-drop edge="right" label="Meters. ${said}">
@@ -105,6 +113,9 @@ export class Measured extends LitElement {
         <dd>${meters.age !== null && meters.age > STILL_MS ? "nothing new is seen" : ms(meters.age)}</dd>
         <dt>Pictures left out</dt>
         <dd>${meters.dropped}</dd>
+        <dt>Drawn by</dt>
+        <dd>${BACK_ENDS[drawn.back_end] ?? drawn.back_end}, ${drawn.precision}</dd>
+        ${[drawn.why, ...drawn.detours].map((words) => (words ? html`<dd class="why">${words}</dd>` : ""))}
         <dt>Memory</dt>
         <dd>${Math.round(meters.memory)} MB</dd>
         <dt>Looking on</dt>

@@ -1,0 +1,83 @@
+"""From a generator to the same one on a faster engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib.util import find_spec
+
+import torch
+
+from kinesphere.models import Generator, StyleGAN2
+from kinesphere.runtime.fixed import fixed
+from kinesphere.runtime.memory import remember
+from kinesphere.types import KinesphereError
+
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+BACK_ENDS = ("torch", "openvino")
+
+
+def compile(G: Generator, back_end: str = "auto", precision: str = "auto", remembers: bool = True) -> Generator:
+    """`G` on a faster engine, on the device on which it is.
+
+    `back_end`: one of BACK_ENDS, or "auto", the fastest that is installed. `precision`: "float32" (100 dB and more beside `G`),
+    "bfloat16" or "float16" (44 dB and more), or "auto", the half precision that the device computes fast, where there is one.
+    `remembers`: what has not changed since the last picture is not computed again, which keeps every layer's output.
+    Raises KinesphereError where this machine has not what is asked for, or it cannot draw this generator.
+    """
+    device = G.w_avg.device
+    precision = fast_precision(device) if precision == "auto" else precision
+    back_end = fast_back_end(G, precision) if back_end == "auto" else back_end
+    if precision not in PRECISIONS:
+        raise KinesphereError(f"no precision {precision!r}: choose auto, {', '.join(PRECISIONS)}")
+    if back_end not in BACK_ENDS:
+        raise KinesphereError(f"no back end {back_end!r}: choose auto, {', '.join(BACK_ENDS)}")
+    if words := lacking(G, back_end, precision):
+        raise KinesphereError(words)
+    made = fixed(G, PRECISIONS[precision])
+    if back_end == "openvino":
+        from kinesphere.runtime import openvino
+
+        openvino.install(made, PRECISIONS[precision])
+    if remembers and device.type == "cpu":  # elsewhere to compare is to wait
+        remember(made)
+    return made
+
+
+def lacking(G: Generator, back_end: str, precision: str) -> str:
+    """Why a generator cannot be drawn so here, in words, with the way out; "" where it can."""
+    device = G.w_avg.device.type
+    if precision == "float16" and device == "cpu":
+        return "float16 is for GPUs: on a processor choose bfloat16"
+    if back_end == "openvino":
+        if find_spec("openvino") is None:
+            return "OpenVINO is not installed: pip install 'kinesphere[openvino]', or choose torch"
+        if device != "cpu":
+            return f"OpenVINO draws on the processor, and this model is on {device}: choose torch"
+        if not isinstance(G, StyleGAN2):
+            return f"OpenVINO draws StyleGAN2, and this is {G.family}: choose torch"
+    return ""
+
+
+def detours(back_end: str, places: Iterable[str]) -> list[str]:
+    """Where bends at these places of a generator make a back end slower, in words."""
+    words = []
+    for place in places:
+        part, _, name = place.rpartition(".")
+        if name in ("weight", "bias", "magnitude_ema"):
+            words.append(f"{place} is bent: {part} is computed as the exact model does")
+        elif back_end == "openvino" and name in ("conv0", "conv1", "affine"):
+            words.append(f"{place} is bent: the layers of {place.partition('.')[0]} are computed one by one")
+    return words
+
+
+def fast_precision(device: torch.device) -> str:
+    """The precision that a device computes fastest in."""
+    if device.type == "cuda":
+        return "float16"
+    multiplies = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return "bfloat16" if device.type == "cpu" and multiplies else "float32"
+
+
+def fast_back_end(G: Generator, precision: str) -> str:
+    """The fastest back end that is installed."""
+    return "torch" if lacking(G, "openvino", precision) else "openvino"

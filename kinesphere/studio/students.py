@@ -1,0 +1,188 @@
+"""A student of a generator: the same w space, fewer channels, a fraction of the cost.
+
+The channels that matter least are pruned (by the power that they send on), and what is left learns from the teacher: the same ws,
+the same noise, the same picture. The mapping network is the teacher's, number for number, so that latents, directions and patches
+of the teacher are the student's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from kinesphere import runtime
+from kinesphere.models import Generator, StyleGAN2
+from kinesphere.runtime.governor import took
+from kinesphere.studio.perceptual import distance
+from kinesphere.types import KinesphereError
+
+SHARES = (0.875, 0.75, 0.625, 0.5, 0.375, 0.25, 0.1875, 0.125)  # of the channels, from the widest student on
+LEAST = 8  # channels that a layer keeps
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """How far a student has come."""
+
+    steps: int
+    loss: float  # distance to the teacher's pictures, mean of the last hundred steps
+
+
+def narrower(channels: Sequence[int], share: float) -> list[int]:
+    """The same widths times `share`, in steps of four, at least LEAST."""
+    return [min(c, max(LEAST, 4 * round(c * share / 4))) for c in channels]
+
+
+@torch.no_grad()
+def prune(G: StyleGAN2, channels: Sequence[int], samples: int = 64) -> StyleGAN2:
+    """`G` with these widths at 4, 8, ... px: in each layer the channels are kept that matter most to what comes after.
+
+    Raises KinesphereError for what is no StyleGAN2 of the skip architecture, or where a width is above the generator's own.
+    """
+    if not isinstance(G, StyleGAN2) or G.config["architecture"] != "skip":
+        raise KinesphereError(f"only a StyleGAN2 that sums its pictures has students: this is {G.family}")
+    own = G.config["channels"]
+    if len(channels) != len(own) or any(not 1 <= new <= old for new, old in zip(channels, own, strict=True)):
+        raise KinesphereError(f"channels {list(channels)} do not fit this model: give 1 to {own}, for each resolution")
+    student = StyleGAN2(**{**G.config, "channels": [int(c) for c in channels]})
+    student.mapping.load_state_dict(G.mapping.state_dict())
+    powers = _powers(G, samples)
+    blocks = list(zip(G.synthesis.resolutions, G.synthesis.blocks(), student.synthesis.blocks(), channels, strict=True))
+    kept = torch.arange(0)
+    for i, (r, block, to, width) in enumerate(blocks):
+        following = blocks[i + 1][1] if i + 1 < len(blocks) else None
+        if block.is_first:
+            kept = _strongest(block.const.square().mean((1, 2)) * _reach(block.conv1.weight), width)
+            to.const.copy_(block.const[kept])
+        else:
+            inner = _strongest(powers[f"b{r}.conv0"] * _reach(block.conv1.weight), width)
+            _copy(block.conv0, to.conv0, inner, kept)
+            kept = inner
+        reach = _reach(block.torgb.weight) + (0 if following is None else _reach(following.conv0.weight))
+        outer = _strongest(powers[f"b{r}.conv1"] * reach, width)
+        _copy(block.conv1, to.conv1, outer, kept)
+        _copy(block.torgb, to.torgb, torch.arange(len(block.torgb.weight)), outer)
+        to.torgb.weight.mul_(
+            math.sqrt(len(outer) / block.torgb.weight.shape[1])
+        )  # its styles are divided by the root of its width
+        kept = outer
+    return student.eval()
+
+
+def fitting(G: StyleGAN2, seconds: float) -> StyleGAN2:
+    """The widest pruned `G` that this machine draws in `seconds`, as its fastest engine does, measured.
+
+    Raises KinesphereError where `G` is fast enough itself, and where none of its students would be.
+    """
+    own = took(runtime.compile(G, remembers=False), seconds)
+    if own <= seconds:
+        raise KinesphereError(f"this model draws {1 / own:.0f} pictures a second already: ask for more than that")
+    for share in SHARES:
+        student = prune(G, narrower(G.config["channels"], share), samples=8)
+        if took(runtime.compile(student, remembers=False), seconds) <= seconds:
+            return prune(G, student.config["channels"])
+    raise KinesphereError(f"no student of this model draws {1 / seconds:.0f} pictures a second here: ask for fewer")
+
+
+def _powers(G: StyleGAN2, samples: int) -> dict[str, Tensor]:
+    """The mean square of every channel of every layer, over samples: name -> [C]."""
+    sums: dict[str, Tensor] = {}
+
+    def add(name: str) -> Callable[..., None]:
+        def hook(_: nn.Module, __: Any, out: Tensor) -> None:
+            sums[name] = sums.get(name, torch.zeros([])) + out.float().square().mean((2, 3)).sum(0)
+
+        return hook
+
+    hooks = [layer.register_forward_hook(add(name)) for name, layer in G.layers().items()]
+    try:
+        for ws in seen(G, samples, seed=0).split(8):
+            G.synthesis(ws)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return {name: total / samples for name, total in sums.items()}
+
+
+def seen(G: Generator, n: int, seed: int) -> Tensor:
+    """`ws` [n, num_ws, w_dim] of `n` seeds' latents, every class alike."""
+    dice = torch.Generator().manual_seed(seed)
+    z = torch.randn(n, G.z_dim, generator=dice).to(G.w_avg.device)
+    c = torch.eye(G.c_dim, device=z.device)[torch.randint(G.c_dim, (n,), generator=dice)] if G.c_dim else None
+    return G.mapping(z, c)
+
+
+def _reach(weight: Tensor) -> Tensor:
+    """How much of each input goes on, [O, I, k, k] -> [I]."""
+    return weight.square().sum((0, 2, 3))
+
+
+def _strongest(power: Tensor, count: int) -> Tensor:
+    return power.topk(count).indices.sort().values
+
+
+def _copy(layer: Any, to: Any, outputs: Tensor, inputs: Tensor) -> None:
+    to.weight.copy_(layer.weight[outputs][:, inputs])
+    to.bias.copy_(layer.bias[outputs])
+    to.affine.weight.copy_(layer.affine.weight[inputs])
+    to.affine.bias.copy_(layer.affine.bias[inputs])
+    for name in ("noise_strength", "noise_const"):
+        if hasattr(layer, name):
+            getattr(to, name).copy_(getattr(layer, name))
+
+
+def distil(
+    teacher: Generator,
+    student: Generator,
+    steps: int,
+    batch: int = 16,
+    lr: float = 2e-3,
+    seed: int = 0,
+    on_step: Callable[[Lesson], None] = lambda lesson: None,
+) -> Generator:
+    """Let `student` draw what `teacher` draws of the same ws; the average of its weights over the last steps comes back.
+
+    Every second ws of a batch is mixed of two, so that each row learns to stand alone. The learning rate falls to nothing along a
+    half cosine. `on_step` is told every step, and may raise to end it.
+    """
+    student = student.to(teacher.w_avg.device).train()
+    for p in student.mapping.parameters():
+        p.requires_grad_(False)
+    learning = [p for p in student.synthesis.parameters() if p.requires_grad]
+    optimiser = torch.optim.Adam(learning, lr=lr, betas=(0.9, 0.99))
+    average = [p.detach().clone() for p in learning]
+    recent = 0.0
+    for step in range(steps):
+        for group in optimiser.param_groups:
+            group["lr"] = lr * (1 + math.cos(math.pi * step / steps)) / 2
+        ws = _mixed(teacher, batch, seed * 1_000_003 + step)
+        with torch.no_grad():
+            goal = teacher.synthesis(ws)
+        loss = distance(student.synthesis(ws), goal).mean()
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+        decay = min(0.999, (1 + step) / (10 + step))
+        for mean, p in zip(average, learning, strict=True):
+            mean.lerp_(p.detach(), 1 - decay)
+        recent += (loss.item() - recent) / min(step + 1, 100)
+        on_step(Lesson(step + 1, recent))
+    with torch.no_grad():
+        for mean, p in zip(average, learning, strict=True):
+            p.copy_(mean)
+    return student.eval().requires_grad_(False)
+
+
+@torch.no_grad()
+def _mixed(G: Generator, n: int, seed: int) -> Tensor:
+    ws, others = seen(G, 2 * n, seed).chunk(2)
+    dice = torch.Generator().manual_seed(seed)
+    cutoffs = torch.randint(1, G.num_ws, (n,), generator=dice).to(ws.device)
+    cutoffs[::2] = G.num_ws
+    rows = torch.arange(G.num_ws, device=ws.device)
+    return torch.where((rows < cutoffs[:, None])[:, :, None], ws, others)

@@ -1,0 +1,300 @@
+"""The same generator on a faster engine: the same picture, with and without bends, and no more work than is needed."""
+
+import copy
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from conftest import tiny_generator
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kinesphere import runtime
+from kinesphere.bends import Still, anchor, bent, const, noise, transform, warp
+from kinesphere.bends.bending import find
+from kinesphere.models import FAMILIES, noise_from
+from kinesphere.runtime import governor
+from kinesphere.runtime.winograd import F2, F4, Winograd
+from kinesphere.types import KinesphereError
+
+ENGINES = [
+    pytest.param(back_end, precision, id=f"{back_end}-{precision}")
+    for back_end in runtime.BACK_ENDS
+    for precision in ("float32", "bfloat16")
+]
+LEAST = {"float32": 100.0, "bfloat16": 44.0}  # dB
+
+
+@pytest.fixture(scope="module", autouse=True)
+def calm(one_thread):
+    with torch.inference_mode():
+        yield
+
+
+def likeness(a, b):
+    """PSNR in dB, for pictures of spread 0.4 in a range of 2."""
+    spread = float(b.std()) / 0.4
+    return 10 * math.log10(4 * spread**2 / max(float((a - b).square().mean()), 1e-30))
+
+
+def made(family, back_end, precision, **kwargs):
+    G = tiny_generator(family, **kwargs)
+    if words := runtime.lacking(G, back_end, precision):
+        pytest.skip(words)
+    return G, runtime.compile(G, back_end, precision)
+
+
+def styles(G, seed, n=1):
+    dice = torch.Generator().manual_seed(seed)
+    ws = G.mapping(torch.randn(n, G.z_dim, generator=dice))
+    return ws + 0.1 * torch.randn(ws.shape, generator=dice)
+
+
+BENDS = {
+    "nothing": lambda G, t: (),
+    "const": lambda G, t: (const(G, t, amount=0.6, x=0.3),),
+    "warp": lambda G, t: (warp(G, t, rotate=0.4, x=0.2),),
+    "noise": lambda G, t: (noise(G, t, strength=2.0, boil=0.5),),
+    "noise added": lambda G, t: (noise(G, t, add=0.3, at="coarse"),),
+    "all": lambda G, t: (const(G, t, amount=0.4), warp(G, t, zoom=1.2), noise(G, t, boil=0.3, add=0.2)),
+    "transform": lambda G, t: (transform(G, t, rotate=0.5, x=0.2), anchor(G, t, amount=0.7)),
+    "weights": lambda G, t: ({"b16.conv0.weight": lambda w: w.flip(0), "b16.torgb.weight": lambda w: -w},),
+    "styles": lambda G, t: ({"b8.conv1.affine": lambda s: s * 1.5},),
+}
+
+
+@pytest.mark.parametrize(("back_end", "precision"), ENGINES)
+@pytest.mark.parametrize("family", FAMILIES)
+@settings(max_examples=12)
+@given(
+    seed=st.integers(0, 99),
+    n=st.integers(1, 3),
+    noise_mode=st.sampled_from(["const", "random", "none"]),
+    bend=st.sampled_from(sorted(BENDS)),
+)
+def test_the_picture_is_the_exact_one(family, back_end, precision, seed, n, noise_mode, bend):
+    G, fast = made(family, back_end, precision)
+    ws = styles(G, seed, n)
+    try:
+        bendings = BENDS[bend](G, 0.3)
+        for bending in bendings:
+            for place in bending:
+                find(G, place)
+    except KinesphereError:
+        bendings = ()
+    pictures = []
+    for drawer in (G, fast, fast):
+        with noise_from(torch.Generator().manual_seed(seed)), bent(drawer, *bendings):
+            pictures.append(drawer.synthesis(ws, noise_mode=noise_mode))
+    exact, first, again = pictures
+    assert first.dtype == torch.float32 and first.shape == exact.shape
+    assert likeness(first, exact) >= LEAST[precision]
+    assert torch.equal(first, again)
+
+
+@pytest.mark.parametrize(("back_end", "precision"), ENGINES)
+@pytest.mark.parametrize("config", ["plain", "resnet", "no noise", "clamped", "six taps"])
+def test_whatever_a_stylegan2_is_made_of(config, back_end, precision):
+    kwargs = {
+        "plain": {}, "resnet": {"architecture": "resnet"}, "no noise": {"use_noise": False}, "clamped": {"conv_clamp": 0.8},
+        "six taps": {"resample_filter": (1, 2, 4, 4, 2, 1)},
+    }[config]  # fmt: skip
+    G, fast = made("stylegan2", back_end, precision, **kwargs)
+    ws = styles(G, 1)
+    assert likeness(fast.synthesis(ws), G.synthesis(ws)) >= LEAST[precision]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_model_stays_as_it_was(family):
+    G = tiny_generator(family)
+    ws, before = styles(G, 0), copy.deepcopy(G.state_dict())
+    exact = G.synthesis(ws)
+    fast = runtime.compile(G, "torch", "bfloat16")
+    with bent(fast, *([] if family == "stylegan3" else [noise(fast, 0.0, strength=0.0)])):
+        fast.synthesis(ws)
+    assert torch.equal(G.synthesis(ws), exact)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in G.state_dict().items())
+
+
+def test_it_shares_the_memory_of_the_weights():
+    G = tiny_generator("stylegan2")
+    fast = runtime.compile(G, "torch", "float32")
+    assert all(a.data_ptr() == b.data_ptr() for a, b in zip(G.parameters(), fast.parameters(), strict=True))
+
+
+# What was not changed is not computed again.
+
+
+def computed(fast, draw):
+    """The layers that work while `draw` is called, in order."""
+    seen, undo = [], []
+    for name, layer in fast.layers().items():
+        known = layer.__dict__["forward"]
+        inner = known.compute
+        known.compute = lambda *given, name=name, inner=inner: (seen.append(name), inner(*given))[1]
+        undo.append((known, inner))
+    try:
+        draw()
+    finally:
+        for known, inner in undo:
+            known.compute = inner
+    return seen
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_only_what_lies_after_the_first_changed_row_is_computed_again(family):
+    G, fast = made(family, "torch", "float32")
+    names = list(fast.layers())
+    ws = styles(G, 0)
+    assert computed(fast, lambda: fast.synthesis(ws)) == names
+    for row in range(1, G.num_ws):
+        ws = ws.clone()
+        ws[:, row] += 0.1
+        worked = computed(fast, lambda: fast.synthesis(ws))  # noqa: B023
+        assert torch.equal(fast.synthesis(ws), runtime.compile(G, "torch", "float32", remembers=False).synthesis(ws))
+        first = row + row // 2 if family == "stylegan2" else row  # every second row also colours the resolution before
+        assert worked == names[first:]
+    assert computed(fast, lambda: fast.synthesis(ws.clone())) == []
+
+
+def test_random_noise_is_fresh_each_time():
+    G, fast = made("stylegan2", "torch", "float32")
+    ws = styles(G, 0)
+    assert not torch.equal(fast.synthesis(ws, noise_mode="random"), fast.synthesis(ws, noise_mode="random"))
+
+
+def test_a_bend_that_stays_as_it_is_lets_remember_what_comes_before_and_after_it():
+    G, fast = made("stylegan2", "torch", "float32")
+    ws = styles(G, 0)
+    still = [{place: Still(operation) for place, operation in warp(fast, 0.0, rotate=0.3).items()}]
+
+    def draw(ws):
+        with bent(fast, *still):
+            return fast.synthesis(ws)
+
+    draw(ws)
+    assert computed(fast, lambda: draw(ws)) == []
+    with bent(fast, *still, warp(fast, 0.0, rotate=0.5)):
+        moved = fast.synthesis(ws)
+    assert not torch.equal(moved, draw(ws))
+    changed = computed(fast, lambda: fast.synthesis(ws))  # the bend ends
+    assert changed == ["b32.conv0", "b32.conv1", "b32.torgb"]
+    assert torch.equal(fast.synthesis(ws), runtime.compile(G, "torch", "float32", remembers=False).synthesis(ws))
+
+
+# Winograd's convolutions
+
+
+@pytest.mark.parametrize(("algorithm", "dtype", "most"), [(F4, torch.float32, 1e-5), (F2, torch.bfloat16, 2e-2)])
+@given(n=st.integers(1, 2), channels=st.sampled_from([1, 5, 16]), tiles=st.tuples(st.integers(1, 5), st.integers(1, 5)))
+def test_fewer_products_give_the_same_convolution(algorithm, dtype, most, n, channels, tiles):
+    dice = torch.Generator().manual_seed(0)
+    x = torch.randn(n, channels, *(t * algorithm.m for t in tiles), generator=dice)
+    weight = torch.randn(7, channels, 3, 3, generator=dice)
+    exact = F.conv2d(x.double(), weight.double(), padding=1)
+    found = Winograd(weight, algorithm, dtype)(x.to(dtype)).double()
+    assert float((found - exact).square().mean().sqrt() / exact.square().mean().sqrt()) < most
+
+
+# What is asked for and is not there
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"precision": "float8"}, "no precision 'float8': choose auto, float32"),
+        ({"back_end": "tensorrt"}, "no back end 'tensorrt': choose auto, torch"),
+        ({"precision": "float16"}, "float16 is for GPUs: on a processor choose bfloat16"),
+    ],
+)
+def test_what_there_is_not_is_said_with_the_way_out(tiny, asked, words):
+    with pytest.raises(KinesphereError, match=words):
+        runtime.compile(tiny, **asked)
+
+
+def test_openvino_is_missing_and_that_is_said(tiny, monkeypatch):
+    monkeypatch.setattr(runtime.compiling, "find_spec", lambda name: None)
+    with pytest.raises(KinesphereError, match=r"pip install 'kinesphere\[openvino\]'"):
+        runtime.compile(tiny, "openvino")
+    assert runtime.fast_back_end(tiny, "float32") == "torch"
+
+
+# Which engine draws
+
+
+@pytest.fixture
+def speeds(monkeypatch):
+    """Engines that take as long as is said, in milliseconds, by (back end, precision)."""
+    told = {}
+    monkeypatch.setattr(governor.compiling, "compile", lambda G, *engine: engine)
+    monkeypatch.setattr(governor.compiling, "fast_precision", lambda device: "bfloat16")
+    monkeypatch.setattr(
+        governor, "took", lambda engine, enough: told[engine if isinstance(engine, tuple) else "exact"] / 1e3
+    )
+
+    def speak(torch_full, torch_half, openvino_full, openvino_half, exact=1000.0):
+        told.update(
+            {("torch", "float32"): torch_full, ("torch", "bfloat16"): torch_half, ("openvino", "float32"): openvino_full,
+             ("openvino", "bfloat16"): openvino_half, "exact": exact}
+        )  # fmt: skip
+
+    return speak
+
+
+@pytest.mark.parametrize(
+    ("took", "chosen"),
+    [
+        ((9, 4, 7, 3), ("openvino", "float32")),  # all keep the pace: the fastest that is as exact as the model
+        ((19, 9, 40, 3), ("torch", "float32")),
+        ((30, 9, 25, 12), ("torch", "bfloat16")),  # only half precision keeps it
+        ((400, 90, 300, 70), ("openvino", "bfloat16")),  # nothing keeps it
+    ],
+)
+def test_the_governor_takes_the_fastest_and_half_precision_only_where_the_pace_needs_it(tiny, speeds, took, chosen):
+    speeds(*took)
+    made, choice = runtime.choose(tiny, 30.0)
+    assert made == chosen == (choice.back_end, choice.precision)
+    assert ("keeps" in choice.why) == (min(took) < 20)
+
+
+@pytest.mark.parametrize(
+    ("asked", "chosen"),
+    [
+        (("torch", "auto"), ("torch", "float32")),
+        (("auto", "half"), ("openvino", "bfloat16")),
+        (("exact", "auto"), ("exact", "float32")),
+        (("torch", "half"), ("torch", "bfloat16")),
+    ],
+)
+def test_the_governor_tries_only_what_is_asked_for(tiny, speeds, asked, chosen):
+    speeds(9, 4, 7, 3)
+    _, choice = runtime.choose(tiny, 30.0, *asked)
+    assert (choice.back_end, choice.precision) == chosen
+
+
+def test_what_cannot_be_had_is_said(tiny):
+    with pytest.raises(KinesphereError, match="the exact model computes in float32"):
+        runtime.choose(tiny, 30.0, "exact", "half")
+    with pytest.raises(KinesphereError, match="OpenVINO"):
+        runtime.choose(tiny_generator("stylegan3"), 30.0, "openvino")
+
+
+def test_what_a_choice_takes_is_measured(tiny):
+    made, choice = runtime.choose(tiny, 30.0)
+    assert 0 < choice.seconds < 1
+    assert likeness(made.synthesis(styles(tiny, 0)), tiny.synthesis(styles(tiny, 0))) >= LEAST[choice.precision]
+
+
+@pytest.mark.parametrize(
+    ("back_end", "place", "words"),
+    [
+        ("openvino", "b16.conv1", "b16.conv1 is bent: the layers of b16 are computed one by one"),
+        ("torch", "b16.conv1", None),
+        ("openvino", "b16", None),
+        ("openvino", "b16.conv1.noise_const", None),
+        ("torch", "b16.conv1.weight", "b16.conv1.weight is bent: b16.conv1 is computed as the exact model does"),
+    ],
+)
+def test_where_bends_make_it_slower_is_said(back_end, place, words):
+    assert runtime.detours(back_end, [place]) == ([words] if words else [])
