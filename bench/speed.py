@@ -12,7 +12,9 @@ bench/results/speed.json.
 from __future__ import annotations
 
 import argparse
+import json
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -25,12 +27,24 @@ prepare()
 import torch  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
 from plain import plain  # noqa: E402
+from stage import about, save  # noqa: E402
 from torch import Tensor  # noqa: E402
 
 from kinesphere import runtime  # noqa: E402
 from kinesphere.models import Generator, StyleGAN2, StyleGAN3  # noqa: E402
 
 HERE = Path(__file__).parent
+RESULTS, DOCS = HERE / "results" / "speed.json", HERE.parent / "docs" / "speed.md"
+HEADING = "## How fast it is\n"
+INTRODUCTION = """
+How many times as fast as the plain formulation that other code bases use (bench/plain.py: styles multiply the weights in one
+grouped convolution, channels first, float32, zeros between the pixels), all in one process, in turn, on the same weights; in
+brackets the share of what this machine's convolutions reach at all in that precision, and the likeness to the exact model. Batch 1,
+random weights.
+
+![Every engine beside the plain formulation, and what a picture takes when only some rows have changed](figures/speed.png)
+
+"""
 
 
 def stylegan2(size: int, base: int, most: int) -> StyleGAN2:
@@ -117,40 +131,118 @@ def ceiling(dtype: torch.dtype, n: int = 20) -> float:
 
 
 @torch.inference_mode()
-def measure(name: str, rounds: int) -> list[dict[str, Any]]:
-    torch.manual_seed(0)
+def engines(name: str, rounds: int) -> list[dict[str, Any]]:
+    """One row for each engine: milliseconds, times plain, share of the ceiling, PSNR."""
     G = stirred(CONFIGS[name]())
     ws = G.mapping(torch.randn(1, G.z_dim))
-    ref = G.synthesis(ws)
-    drawn: dict[str, Callable[[Tensor], Tensor]] = {"plain": plain(G), "exact": G.synthesis}
+    exact, flop = G.synthesis(ws), gflop(G)
+    drawn: dict[tuple[str, str], Callable[[Tensor], Tensor]] = {
+        ("plain", "float32"): plain(G),
+        ("exact", "float32"): G.synthesis,
+    }
     for back_end in runtime.BACK_ENDS:
-        if back_end == "openvino" and not isinstance(G, StyleGAN2):
-            continue
-        for precision in ("float32", "bfloat16"):
-            made = runtime.compile(G, back_end, precision, remembers=False)
-            drawn[f"{back_end} {precision}"] = made.synthesis
+        for precision in ("float32", runtime.fast_precision(G.w_avg.device)):
+            if not runtime.lacking(G, back_end, precision):
+                drawn[back_end, precision] = runtime.compile(G, back_end, precision, remembers=False).synthesis
     ms = interleaved({engine: lambda draw=draw: draw(ws) for engine, draw in drawn.items()}, rounds)
-    top = {"float32": ceiling(torch.float32), "bfloat16": ceiling(torch.bfloat16)}
-    flop = gflop(G)
+    top = {precision: ceiling(getattr(torch, precision)) for _, precision in drawn}
     rows = []
-    for engine, draw in drawn.items():
-        precision = "bfloat16" if "bfloat16" in engine else "float32"
+    for (engine, precision), draw in drawn.items():
+        took = ms[engine, precision]
         rows.append({
-            "config": name, "engine": engine, "ms": round(ms[engine], 2), "times plain": round(ms["plain"] / ms[engine], 2),
-            "of the ceiling": round(flop / ms[engine] * 1e3 / top[precision], 2), "PSNR": psnr(draw(ws), ref),
+            "config": name, "engine": engine, "precision": precision, "ms": round(took, 2),
+            "times plain": round(ms["plain", "float32"] / took, 2), "of the ceiling": round(flop / took * 1e3 / top[precision], 2),
+            "PSNR dB": None if engine == "exact" else psnr(draw(ws), exact),
         })  # fmt: skip
-        print(rows[-1], flush=True)
+        print("  ".join(f"{key} {value}" for key, value in rows[-1].items()), flush=True)
     return rows
+
+
+@torch.inference_mode()
+def changed(name: str, rounds: int) -> list[dict[str, Any]]:
+    """What a picture takes when only the rows from one on have changed since the last; one row for each layer that can be first."""
+    fast = runtime.compile(stirred(CONFIGS[name]()))
+    ws = fast.mapping(torch.randn(1, fast.z_dim))
+
+    rows = []
+    resolutions = fast.row_resolutions()
+    for row in range(fast.num_ws):
+        times = []
+        for i in range(rounds + 1):
+            fast.synthesis(ws)
+            other = ws.clone()
+            other[:, row:] += 0.1 * torch.randn(1, fast.num_ws - row, fast.w_dim)
+            began = time.perf_counter()
+            fast.synthesis(other)
+            if i:
+                times.append((time.perf_counter() - began) * 1e3)
+        rows.append(
+            {"config": name, "first changed row": row, "px": resolutions[row], "ms": round(statistics.median(times), 2)}
+        )
+    for one in rows:
+        one["times as fast as all"] = round(rows[0]["ms"] / one["ms"], 2)
+        print("  ".join(f"{key} {value}" for key, value in one.items()), flush=True)
+    return rows
+
+
+@torch.inference_mode()
+def batches(name: str, rounds: int) -> list[dict[str, Any]]:
+    """Milliseconds for each picture of a batch."""
+    fast = runtime.compile(stirred(CONFIGS[name]()), remembers=False)
+    ws = {n: fast.mapping(torch.randn(n, fast.z_dim)) for n in (1, 2, 4, 8)}
+    ms = interleaved({n: lambda n=n: fast.synthesis(ws[n]) for n in ws}, rounds)
+    rows = [{"config": name, "batch": n, "ms for each": round(took / n, 2)} for n, took in ms.items()]
+    for one in rows:
+        print("  ".join(f"{key} {value}" for key, value in one.items()), flush=True)
+    return rows
+
+
+def docs() -> None:
+    """Put the saved figures into the docs."""
+    result = json.loads(RESULTS.read_text())
+    found = {(row["config"], row["engine"], row["precision"]): row for row in result["engines"]}
+    columns = [
+        ("exact", "float32"),
+        ("torch", "float32"),
+        ("openvino", "float32"),
+        ("torch", "bfloat16"),
+        ("openvino", "bfloat16"),
+    ]
+    lines = [
+        "| configuration | plain | the model itself | torch, float32 | OpenVINO, float32 | torch, bfloat16 | OpenVINO, bfloat16 |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for config in dict.fromkeys(row["config"] for row in result["engines"]):
+        cells = [f"{found[config, 'plain', 'float32']['ms']:.0f} ms"]
+        for engine in columns:
+            row = found.get((config, *engine))
+            likeness = "" if row is None or row["PSNR dB"] is None else f", {row['PSNR dB']:.0f} dB"
+            cells.append("" if row is None else f"{row['times plain']:.2f} ({row['of the ceiling']:.0%}{likeness})")
+        lines.append(f"| {config} | {' | '.join(cells)} |")
+    about = f"{result['machine']}, torch {result['torch']}, commit {result['commit']}: `{result['command']}`"
+    page = DOCS.read_text()
+    DOCS.write_text(page[: page.index(HEADING)] + HEADING + INTRODUCTION + "\n".join([*lines, "", about, ""]))
 
 
 def main() -> None:
     ask = argparse.ArgumentParser()
-    ask.add_argument("--only", default="")
+    ask.add_argument("--docs", action="store_true", help="only put the saved figures into docs/speed.md")
+    ask.add_argument("--only", default="", help="configurations whose name has this in it")
     ask.add_argument("--rounds", type=int, default=15)
+    ask.add_argument("--out", type=Path, default=RESULTS)
     given = ask.parse_args()
-    for name in CONFIGS:
-        if given.only in name:
-            measure(name, given.rounds)
+    if given.docs:
+        docs()
+        return
+    torch.manual_seed(0)
+    names = [name for name in CONFIGS if given.only in name]
+    result = about("speed.py", given, sys.argv[1:])
+    result["engines"] = [row for name in names for row in engines(name, given.rounds)]
+    result["changed"] = [
+        row for name in names if name in ("1024 px, 32768 / 512", "256 px, 16384 / 512") for row in changed(name, 5)
+    ]
+    result["batches"] = [row for name in names if name == "256 px, 4096 / 128" for row in batches(name, 15)]
+    save(result, given.out)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from kinesphere.features import FEATURES
 from kinesphere.models import Generator
 from kinesphere.sinks import SINKS, VideoFile, Window
 from kinesphere.sources import SOURCES, Camera, Pictures, Video, list_cameras
-from kinesphere.studio import films, sheets
+from kinesphere.studio import films, sheets, students
 from kinesphere.train import diary, recipe, stopping
 from kinesphere.train.datasets import open_set
 from kinesphere.train.gathering import LABELLING
@@ -387,6 +387,35 @@ def metrics(
     for name, value in values.items():
         table.add_row(name, f"{value:.4g}", f"{floor[name]:.4g}" if name in floor else "")
     console.print(table)
+
+
+@app.command(epilog="Example: kinesphere shrink ffhq.pkl --for 30 --out ffhq-small.safetensors")
+def shrink(
+    model: Annotated[str, typer.Argument(help="A StyleGAN2: a path, a URL, or a built-in name.")],
+    out: Annotated[Path, typer.Option(help="The .safetensors file to write.")] = Path("student.safetensors"),
+    rate: Annotated[
+        float | None, typer.Option("--for", min=0.1, help="Pictures a second that the student is to draw here.")
+    ] = None,
+    times: Annotated[float, typer.Option(min=1.1, help="Instead: how many times as fast it is to be.")] = 2.0,
+    steps: Annotated[int, typer.Option(min=1, help="How long it learns.")] = 6000,
+    overwrite: Overwrite = False,
+    device: Device = "auto",
+) -> None:
+    """Make a faster student of a model: the same latents, fewer channels. Ctrl-C keeps what it has learnt."""
+    _free(out, overwrite)
+    teacher = checkpoints.load(model)
+    G = teacher.G_ema.to(_device(device))
+    before = students.seconds(G)
+    course = students.Course(G, students.fitting(G, 1 / rate if rate else before / times), steps)
+    with stopping.Stop() as stop, _progress("learning", steps) as advance:
+        for lesson in course:
+            advance(lesson.steps)
+            if stop.asked:
+                break
+    student = course.graduate()
+    checkpoints.save(students.checkpoint(student, teacher), out)
+    console.print(f"{out}: {1 / students.seconds(student):.0f} pictures a second (its teacher {1 / before:.0f})")
+    console.print(f"{students.apart(G, student):.1f} levels of 255 (RMS) from its teacher's pictures")
 
 
 @app.command(epilog="Example: kinesphere devices")

@@ -14,13 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kinesphere import latent
+from kinesphere import latent, runtime
 from kinesphere.bends import WANDERING, Bending, Still, bent
 from kinesphere.checkpoints import Checkpoint
 from kinesphere.lanes import NOWHERE, OUT_OF_MEMORY, Drawn, Healths, InTurn, Lanes
 from kinesphere.looks.showing import OWN, Guide
 from kinesphere.models import Generator, noise_from
-from kinesphere.ops import to_pixels
 from kinesphere.patch import BadPatch, Bend, Patch, routes_of, rows_of, shown_looks
 from kinesphere.routes import Follower, Number, Route, shape
 from kinesphere.runtime import Choice
@@ -385,7 +384,7 @@ class Engine:
         ):
             return self.frame
         with noise_from(torch.Generator(self.device).manual_seed(self.steps)), bent(painter, *bendings):
-            frame = to_pixels(painter.synthesis(ws, noise_mode=noise_mode))[0].cpu().numpy()
+            frame = runtime.pixels(painter, ws, noise_mode)[0]
         self.drawn_ws, self.drawn_as = ws, how
         return frame
 

@@ -30,6 +30,7 @@ from browsing import (
     wave,
 )
 
+from kinesphere import runtime
 from kinesphere.routes import Route
 from kinesphere.stage import Door, Server, door
 from kinesphere.stage.pictures import Picture
@@ -472,3 +473,15 @@ def test_the_numbers_that_the_page_is_compared_with_are_those_of_the_instrument(
     here = ROOT / "web" / "src" / "routes"
     made = subprocess.run([sys.executable, here / "played.py"], cwd=ROOT, capture_output=True, text=True, check=True)
     assert made.stdout == (here / "played.json").read_text(), f"python {here / 'played.py'} > {here / 'played.json'}"
+
+
+@needs_browser
+def test_the_meters_on_the_page_say_what_draws_and_why(visit, playing):
+    playing.performance.engine.painted_by = runtime.Choice(
+        "openvino", "bfloat16", 0.006, "it keeps 30 pictures a second"
+    )
+    page = visit()
+    page.get_by_role("button", name="Meters. All is well").click()
+    drop = page.locator("ks-measured")
+    drop.get_by_text("OpenVINO, bfloat16").wait_for()
+    drop.get_by_text("it keeps 30 pictures a second").wait_for()

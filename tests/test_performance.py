@@ -13,6 +13,7 @@ from conftest import Hand, Kept, Light, Pooled, Scripted, stir, tiny_generator
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kinesphere import runtime
 from kinesphere.checkpoints import Card, Checkpoint
 from kinesphere.engine import Engine
 from kinesphere.features import Activations, Brightness
@@ -307,12 +308,12 @@ class Shelf:
 class Stage:
     """A performance whose beats come when the test wants them."""
 
-    def __init__(self, patch=None, **models):
+    def __init__(self, patch=None, choose=None, **models):
         self.models = {"one": checkpoint_of(1), "two": checkpoint_of(2), **models}
         self.shelf, self.clock = Shelf(**self.models), Clock()
         patch = patch or Patch(model="one", latent=Latent(seed=3))
         self.performance = Performance(
-            patch, load=self.shelf, engine=Engine(patch, self.models["one"]), clock=self.clock
+            patch, load=self.shelf, engine=Engine(patch, self.models["one"]), clock=self.clock, choose=choose
         )
         self.shown = []
         self.performance.listeners.append(lambda moment, shown: self.shown.append(shown))
@@ -417,6 +418,79 @@ def test_another_model_is_loaded_beside_and_then_there_at_once():
     assert kinds == sorted(kinds) and set(kinds) <= {0, 1} and kinds[-1] == 1
     assert [s.number for s in stage.shown] == list(range(1, len(stage.shown) + 1))
     assert stage.performance.patch.model == "two" and stage.performance.status().stations["model"].error is None
+
+
+class Chooser:
+    """Finds a back end when the test says so, and notes what it was asked for."""
+
+    def __init__(self):
+        self.asked, self.free, self.broken = [], threading.Event(), None
+        self.free.set()
+
+    def __call__(self, G, fps, back_end, precision):
+        self.free.wait(PATIENCE)
+        self.asked.append((G, fps, back_end, precision))
+        if self.broken:
+            raise self.broken
+        exactness = "bfloat16" if precision == "half" else "float32"
+        return runtime.compile(G, "torch", exactness), runtime.Choice("torch", exactness, 0.001, "a test wants it")
+
+    def done(self, times):
+        until = time.monotonic() + PATIENCE
+        while len(self.asked) < times and time.monotonic() < until:
+            time.sleep(0.005)
+
+
+def alike(a, b):
+    return np.abs(a.astype(int) - b.astype(int)).max() <= 1
+
+
+def test_what_draws_is_chosen_before_the_first_picture_and_for_every_model():
+    choose = Chooser()
+    stage = Stage(choose=choose)
+    engine = stage.performance.engine
+    assert choose.asked == [(engine.G, 30.0, "auto", "auto")] and engine.painter is not engine.G
+    assert alike(stage.beat(), picture_of(stage.models["one"], seed=3))
+    stage.performance.play(replace(stage.performance.patch, model="two"))
+    stage.loaded()
+    assert choose.asked[-1][0] is stage.performance.engine.G is stage.models["two"].G_ema
+    assert alike(stage.beat(), picture_of(stage.models["two"], seed=3))
+
+
+def test_another_back_end_takes_over_while_the_picture_goes_on():
+    choose = Chooser()
+    stage = Stage(choose=choose)
+    before, first = stage.beat(), stage.performance.engine.painter
+    choose.free.clear()
+    stage.performance.change({"picture.precision": "half", "latent.psi": 0.4})
+    while_it_is_looked_for = stage.beat()
+    assert stage.performance.engine.painter is first and not same(while_it_is_looked_for, before)
+    choose.free.set()
+    choose.done(2)
+    stage.performance.stop()
+    after = stage.beat()
+    assert stage.performance.engine.painted_by.precision == "bfloat16"
+    assert not same(after, while_it_is_looked_for) and np.abs(after.astype(int) - while_it_is_looked_for).mean() < 8
+
+
+def test_a_change_of_anything_else_chooses_nothing():
+    choose = Chooser()
+    stage = Stage(choose=choose)
+    stage.performance.change({"latent.seed": 9})
+    stage.beat()
+    assert len(choose.asked) == 1
+
+
+def test_a_back_end_that_is_not_there_is_told_and_what_drew_goes_on():
+    choose = Chooser()
+    stage = Stage(choose=choose)
+    before, painter = stage.beat(), stage.performance.engine.painter
+    choose.broken = KinesphereError("OpenVINO is not installed")
+    stage.performance.change({"picture.back_end": "openvino"})
+    choose.done(2)
+    stage.performance.stop()
+    assert stage.performance.engine.painter is painter and same(stage.beat(), before)
+    assert stage.performance.health["runtime"].error == "OpenVINO is not installed; what drew before goes on"
 
 
 def test_what_moves_goes_on_moving_through_a_change_of_model():

@@ -32,7 +32,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.websockets import WebSocketDisconnect
 
-from kinesphere import checkpoints, features, patch, sources
+from kinesphere import checkpoints, features, patch, runtime, sources
 from kinesphere.bends import BENDS
 from kinesphere.checkpoints import Card
 from kinesphere.engine import Engine
@@ -1398,3 +1398,18 @@ def test_a_look_with_a_bend_that_this_model_cannot_do_comes_without_it(hand, pla
     playing.note("looks")
     assert hand.ask("recall", look=kept)["is"] == "done"
     assert list(playing.performance.patch.bends) == ["grain"] and playing.performance.patch.latent.psi == 0.2
+
+
+def test_the_meters_say_what_draws_and_where_bends_make_it_slower(playing, hand):
+    engine = playing.performance.engine
+    hand.until(lambda hand: hand.meters)
+    assert hand.meters["drawn_by"] == {
+        "back_end": "exact", "precision": "float32", "ms": None, "why": "nothing else was asked for", "detours": []
+    }  # fmt: skip
+    engine.painted_by = runtime.Choice("openvino", "bfloat16", 0.00612, "it keeps 30 pictures a second")
+    hand.ask("change", edits={"bends": {"n": {"kind": "noise", "add": 0.2, "at": "b8.conv1"}}})
+    hand.until(lambda hand: hand.meters["drawn_by"]["detours"])
+    assert hand.meters["drawn_by"] == {
+        "back_end": "openvino", "precision": "bfloat16", "ms": 6.1, "why": "it keeps 30 pictures a second",
+        "detours": ["b8.conv1 is bent: the layers of b8 are computed one by one"],
+    }  # fmt: skip

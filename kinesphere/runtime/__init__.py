@@ -9,7 +9,16 @@ done to a generator is done to it. It shares memory with `G` and is made from it
 again. `G` stays as it was: it is the reference, and what learns.
 """
 
-from kinesphere.runtime.compiling import BACK_ENDS, PRECISIONS, compile, detours, fast_back_end, fast_precision, lacking
+from kinesphere.runtime.compiling import (
+    BACK_ENDS,
+    PRECISIONS,
+    compile,
+    detours,
+    fast_back_end,
+    fast_precision,
+    lacking,
+    pixels,
+)
 from kinesphere.runtime.governor import ASKED_BACK_ENDS, ASKED_PRECISIONS, Choice, choose
 
 __all__ = [
@@ -24,4 +33,5 @@ __all__ = [
     "fast_back_end",
     "fast_precision",
     "lacking",
+    "pixels",
 ]

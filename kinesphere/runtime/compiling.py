@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from importlib.util import find_spec
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from kinesphere.models import Generator, StyleGAN2
+from kinesphere.ops import to_pixels
+from kinesphere.runtime import graphs
 from kinesphere.runtime.fixed import fixed
 from kinesphere.runtime.memory import remember
 from kinesphere.types import KinesphereError
@@ -38,9 +42,17 @@ def compile(G: Generator, back_end: str = "auto", precision: str = "auto", remem
         from kinesphere.runtime import openvino
 
         openvino.install(made, PRECISIONS[precision])
-    if remembers and device.type == "cpu":  # elsewhere to compare is to wait
+    if device.type == "cuda":
+        graphs.install(made)
+    elif remembers and device.type == "cpu":  # elsewhere to compare is to wait
         remember(made)
     return made
+
+
+def pixels(G: Generator, ws: Tensor, noise_mode: str = "const") -> np.ndarray:
+    """Pictures [N, H, W, 3] uint8 on the host, as fast as a generator, compiled or not, can bring them there."""
+    quick = G.__dict__.get("pixels")
+    return quick(ws, noise_mode) if quick else to_pixels(G.synthesis(ws, noise_mode=noise_mode)).cpu().numpy()
 
 
 def lacking(G: Generator, back_end: str, precision: str) -> str:

@@ -8,7 +8,7 @@ of the teacher are the student's.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from kinesphere import runtime
+from kinesphere.checkpoints import Card, Checkpoint
 from kinesphere.models import Generator, StyleGAN2
 from kinesphere.runtime.governor import took
 from kinesphere.studio.perceptual import distance
@@ -74,19 +75,21 @@ def prune(G: StyleGAN2, channels: Sequence[int], samples: int = 64) -> StyleGAN2
     return student.eval()
 
 
-def fitting(G: StyleGAN2, seconds: float) -> StyleGAN2:
-    """The widest pruned `G` that this machine draws in `seconds`, as its fastest engine does, measured.
+def seconds(G: Generator, enough: float = float("inf")) -> float:
+    """What a picture takes here on the fastest engine, everything changed; far above `enough` it is measured once."""
+    return took(runtime.compile(G, remembers=False), enough)
 
-    Raises KinesphereError where `G` is fast enough itself, and where none of its students would be.
-    """
-    own = took(runtime.compile(G, remembers=False), seconds)
-    if own <= seconds:
+
+def fitting(G: StyleGAN2, limit: float) -> StyleGAN2:
+    """The widest pruned `G` that this machine draws in `limit` seconds. Raises KinesphereError where it is that fast itself."""
+    own = seconds(G, limit)
+    if own <= limit:
         raise KinesphereError(f"this model draws {1 / own:.0f} pictures a second already: ask for more than that")
     for share in SHARES:
         student = prune(G, narrower(G.config["channels"], share), samples=8)
-        if took(runtime.compile(student, remembers=False), seconds) <= seconds:
+        if seconds(student, limit) <= limit:
             return prune(G, student.config["channels"])
-    raise KinesphereError(f"no student of this model draws {1 / seconds:.0f} pictures a second here: ask for fewer")
+    raise KinesphereError(f"no student of this model draws {1 / limit:.0f} pictures a second here: ask for fewer")
 
 
 def _powers(G: StyleGAN2, samples: int) -> dict[str, Tensor]:
@@ -136,46 +139,52 @@ def _copy(layer: Any, to: Any, outputs: Tensor, inputs: Tensor) -> None:
             getattr(to, name).copy_(getattr(layer, name))
 
 
-def distil(
-    teacher: Generator,
-    student: Generator,
-    steps: int,
-    batch: int = 16,
-    lr: float = 2e-3,
-    seed: int = 0,
-    on_step: Callable[[Lesson], None] = lambda lesson: None,
-) -> Generator:
-    """Let `student` draw what `teacher` draws of the same ws; the average of its weights over the last steps comes back.
+class Course:
+    """`student` learns to draw what `teacher` draws of the same ws: iterate, a step at a time, and take the `graduate`.
 
     Every second ws of a batch is mixed of two, so that each row learns to stand alone. The learning rate falls to nothing along a
-    half cosine. `on_step` is told every step, and may raise to end it.
+    half cosine. It may be broken off at any step: the graduate is the average of the weights over the last steps.
     """
-    student = student.to(teacher.w_avg.device).train()
-    for p in student.mapping.parameters():
-        p.requires_grad_(False)
-    learning = [p for p in student.synthesis.parameters() if p.requires_grad]
-    optimiser = torch.optim.Adam(learning, lr=lr, betas=(0.9, 0.99))
-    average = [p.detach().clone() for p in learning]
-    recent = 0.0
-    for step in range(steps):
-        for group in optimiser.param_groups:
-            group["lr"] = lr * (1 + math.cos(math.pi * step / steps)) / 2
-        ws = _mixed(teacher, batch, seed * 1_000_003 + step)
+
+    def __init__(
+        self, teacher: Generator, student: Generator, steps: int, batch: int = 16, lr: float = 2e-3, seed: int = 0
+    ) -> None:
+        if steps < 1:
+            raise KinesphereError(f"steps {steps}: give at least 1")
+        self.teacher, self.student = teacher, student.to(teacher.w_avg.device).train()
+        self.steps, self.batch, self.lr, self.seed = steps, batch, lr, seed
+        self.learning = [*self.student.synthesis.parameters()]
+        for p in self.student.parameters():
+            p.requires_grad_(False)
+        for p in self.learning:
+            p.requires_grad_(True)
+        self.average = [p.detach().clone() for p in self.learning]
+
+    def __iter__(self) -> Iterator[Lesson]:
+        optimiser = torch.optim.Adam(self.learning, lr=self.lr, betas=(0.9, 0.99))
+        recent = 0.0
+        for step in range(self.steps):
+            for group in optimiser.param_groups:
+                group["lr"] = self.lr * (1 + math.cos(math.pi * step / self.steps)) / 2
+            ws = _mixed(self.teacher, self.batch, self.seed * 1_000_003 + step)
+            with torch.no_grad():
+                goal = self.teacher.synthesis(ws)
+            loss = distance(self.student.synthesis(ws), goal).mean()
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            optimiser.step()
+            decay = min(0.999, (1 + step) / (10 + step))
+            for mean, p in zip(self.average, self.learning, strict=True):
+                mean.lerp_(p.detach(), 1 - decay)
+            recent += (loss.item() - recent) / min(step + 1, 100)
+            yield Lesson(step + 1, recent)
+
+    def graduate(self) -> Generator:
+        """The student as it has learnt so far."""
         with torch.no_grad():
-            goal = teacher.synthesis(ws)
-        loss = distance(student.synthesis(ws), goal).mean()
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        optimiser.step()
-        decay = min(0.999, (1 + step) / (10 + step))
-        for mean, p in zip(average, learning, strict=True):
-            mean.lerp_(p.detach(), 1 - decay)
-        recent += (loss.item() - recent) / min(step + 1, 100)
-        on_step(Lesson(step + 1, recent))
-    with torch.no_grad():
-        for mean, p in zip(average, learning, strict=True):
-            p.copy_(mean)
-    return student.eval().requires_grad_(False)
+            for mean, p in zip(self.average, self.learning, strict=True):
+                p.copy_(mean)
+        return self.student.eval().requires_grad_(False)
 
 
 @torch.no_grad()
@@ -186,3 +195,20 @@ def _mixed(G: Generator, n: int, seed: int) -> Tensor:
     cutoffs[::2] = G.num_ws
     rows = torch.arange(G.num_ws, device=ws.device)
     return torch.where((rows < cutoffs[:, None])[:, :, None], ws, others)
+
+
+@torch.no_grad()
+def apart(teacher: Generator, student: Generator, count: int = 256, seed: int = 2**31) -> float:
+    """The root mean square difference of their pictures at the same ws, which neither has seen; in levels of 255."""
+    total = 0.0
+    for ws in seen(teacher, count, seed).split(16):
+        pictures = [G.synthesis(ws).clamp(-1, 1) for G in (teacher, student)]
+        total += float((pictures[0] - pictures[1]).square().mean((1, 2, 3)).sum())
+    return math.sqrt(total / count) * 127.5
+
+
+def checkpoint(student: Generator, teacher: Checkpoint) -> Checkpoint:
+    """The student as a checkpoint, whose card says whose student it is."""
+    taught = f"a student of {teacher.card.sha256[:12] or teacher.card.origin}: channels {student.config['channels']}"
+    card = Card.of({"G_ema": student}, "a student made by kinesphere", notes=(*teacher.card.notes, taught))
+    return Checkpoint(G_ema=student, card=card)

@@ -1,0 +1,122 @@
+"""A student draws what its teacher draws, with fewer channels."""
+
+import math
+
+import pytest
+import torch
+from conftest import tiny_generator
+from typer.testing import CliRunner
+
+from kinesphere import checkpoints, cli
+from kinesphere.models import StyleGAN2
+from kinesphere.studio import students
+from kinesphere.types import KinesphereError
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+FULL, HALF = [12, 12, 8, 8], [6, 6, 4, 4]
+
+
+def half_deaf(G):
+    """`G`, with nothing that listens to the upper half of any layer."""
+    with torch.no_grad():
+        for block in G.synthesis.blocks():
+            for layer in [block.conv1, block.torgb] + ([] if block.is_first else [block.conv0]):
+                layer.weight[:, layer.weight.shape[1] // 2 :] = 0
+    return G
+
+
+def ws_of(G, n=3):
+    return students.seen(G, n, seed=5)
+
+
+@pytest.mark.parametrize("use_noise", [True, False])
+def test_who_keeps_every_channel_draws_the_same(use_noise):
+    G = tiny_generator("stylegan2", use_noise=use_noise)
+    student = students.prune(G, FULL)
+    assert torch.allclose(student.synthesis(ws_of(G)), G.synthesis(ws_of(G)), atol=1e-5)
+
+
+def test_channels_that_nothing_listens_to_go_first():
+    G = half_deaf(tiny_generator("stylegan2"))
+    student = students.prune(G, HALF)
+    assert student.config["channels"] == HALF
+    assert torch.allclose(student.synthesis(ws_of(G)), G.synthesis(ws_of(G)), atol=1e-4)
+
+
+@pytest.mark.parametrize("c_dim", [0, 3])
+def test_the_latents_are_the_teachers(c_dim):
+    G = tiny_generator("stylegan2", c_dim=c_dim)
+    student = students.prune(G, HALF)
+    z, c = torch.randn(2, G.z_dim), torch.eye(3)[:2] if c_dim else None
+    assert torch.equal(student.mapping(z, c), G.mapping(z, c)) and torch.equal(student.w_avg, G.w_avg)
+
+
+def test_a_course_brings_the_pictures_nearer_and_leaves_the_teacher_alone():
+    G = tiny_generator("stylegan2")
+    before = {name: tensor.clone() for name, tensor in G.state_dict().items()}
+    student = students.prune(G, HALF)
+    pruned = students.apart(G, student, 64)
+    course = students.Course(G, student, steps=150, batch=8, lr=5e-3)
+    lessons = list(course)
+    assert [lesson.steps for lesson in lessons] == list(range(1, 151))
+    taught = course.graduate()
+    assert students.apart(G, taught, 64) < 0.7 * pruned
+    assert all(torch.equal(tensor, before[name]) for name, tensor in G.state_dict().items())
+    assert all(torch.equal(a, b) for a, b in zip(taught.mapping.parameters(), G.mapping.parameters(), strict=True))
+
+
+def test_how_far_apart_is_the_root_mean_square_in_levels():
+    G = tiny_generator("stylegan2")
+    other = students.prune(G, FULL)
+    with torch.no_grad():
+        other.synthesis.b32.torgb.bias += 10 / 127.5  # ten levels, where nothing is clipped
+        for net in (G, other):
+            for block in net.synthesis.blocks():
+                block.torgb.weight *= 0.01
+    assert math.isclose(students.apart(G, other, 16), 10, rel_tol=0.02)
+
+
+def test_widths_are_a_share_of_the_teachers():
+    assert students.narrower([512, 128, 30, 4], 0.5) == [256, 64, 16, 4]
+
+
+@pytest.mark.parametrize(
+    ("G", "channels", "words"),
+    [
+        ("stylegan3", HALF, "only a StyleGAN2"),
+        ("stylegan2", [6, 6, 4], "do not fit"),
+        ("stylegan2", [24, 6, 4, 4], "do not fit"),
+    ],
+)
+def test_what_has_no_student_is_said(G, channels, words):
+    with pytest.raises(KinesphereError, match=words):
+        students.prune(tiny_generator(G), channels)
+
+
+def test_a_model_that_is_fast_enough_needs_no_student(monkeypatch):
+    monkeypatch.setattr(students, "took", lambda G, enough: 0.01)
+    with pytest.raises(KinesphereError, match="this model draws 100 pictures a second already"):
+        students.fitting(tiny_generator("stylegan2"), 1 / 30)
+
+
+def test_the_widest_student_that_keeps_the_rate_is_taken(monkeypatch):
+    """On a machine that needs a millisecond for each channel of the first layer."""
+    monkeypatch.setattr(students.runtime, "compile", lambda G, remembers: G)
+    monkeypatch.setattr(students, "took", lambda G, enough: G.config["channels"][0] / 1e3)
+    G = StyleGAN2(img_resolution=16, channels=[64, 64, 64], z_dim=8, w_dim=8, mapping_layers=1)
+    assert students.fitting(G, 0.033).config["channels"] == [32, 32, 32]
+    with pytest.raises(KinesphereError, match="no student of this model draws 500 pictures a second"):
+        students.fitting(G, 0.002)
+
+
+def test_the_command_writes_a_model_that_plays(tiny_checkpoint, tmp_path, monkeypatch):
+    teacher, out = tmp_path / "big.safetensors", tmp_path / "small.safetensors"
+    checkpoints.save(tiny_checkpoint, teacher)
+    monkeypatch.setattr(students, "fitting", lambda G, limit: students.prune(G, HALF, samples=8))
+    done = CliRunner().invoke(cli.app, ["shrink", str(teacher), "--out", str(out), "--steps", "3"])
+    assert done.exit_code == 0, done.output
+    assert "pictures a second" in done.output and "levels of 255" in done.output
+    small = checkpoints.load(out)
+    assert small.G_ema.config["channels"] == HALF and "a student of" in " ".join(small.card.notes)
+    again = CliRunner().invoke(cli.app, ["shrink", str(teacher), "--out", str(out), "--steps", "3"])
+    assert again.exit_code != 0 and "is there already" in again.output
