@@ -227,7 +227,7 @@ def test_openvino_is_missing_and_that_is_said(tiny, monkeypatch):
 def speeds(monkeypatch):
     """Engines that take as long as is said, in milliseconds, by (back end, precision)."""
     told = {}
-    monkeypatch.setattr(governor.compiling, "compile", lambda G, *engine: engine)
+    monkeypatch.setattr(governor.compiling, "compile", lambda G, *engine, waits: engine)
     monkeypatch.setattr(governor.compiling, "fast_precision", lambda device: "bfloat16")
     monkeypatch.setattr(
         governor, "took", lambda engine, enough: told[engine if isinstance(engine, tuple) else "exact"] / 1e3
@@ -289,7 +289,7 @@ def test_what_a_choice_takes_is_measured(tiny):
 @pytest.mark.parametrize(
     ("back_end", "place", "words"),
     [
-        ("openvino", "b16.conv1", "b16.conv1 is bent: the layers of b16 are computed one by one"),
+        ("openvino", "b16.conv1", "b16.conv1 is bent: b16 is drawn by torch"),
         ("torch", "b16.conv1", None),
         ("openvino", "b16", None),
         ("openvino", "b16.conv1.noise_const", None),
@@ -298,3 +298,38 @@ def test_what_a_choice_takes_is_measured(tiny):
 )
 def test_where_bends_make_it_slower_is_said(back_end, place, words):
     assert runtime.detours(back_end, [place]) == ([words] if words else [])
+
+
+@pytest.mark.skipif(bool(runtime.lacking(tiny_generator("stylegan2"), "openvino", "float32")), reason="needs OpenVINO")
+def test_openvino_computes_only_what_lies_after_the_last_cut():
+    """Three cuts, before the colours of 4, 8 and 16 px here: what comes before one is remembered from the second change on."""
+    G, fast = made("stylegan2", "openvino", "float32")
+    drawing, ws = fast.synthesis.forward.__self__, styles(G, 0)
+    inferred = []
+    for i in range(6):
+        ws = ws.clone()
+        ws[:, 5] += 0.1  # read by the colours of 16 px first, which is step 5
+        picture = fast.synthesis(ws)
+        inferred.append({key[:2] for key, run in drawing.runs.items() if run.known is not None})
+        assert likeness(picture, G.synthesis(ws)) >= 100, i
+    assert inferred[0] == {(0, 8)} and inferred[-1] >= {(0, 5), (5, 8)}
+    remembered = drawing.runs[0, 5, 1, "const"].gave
+    ws = ws.clone()
+    ws[:, 7] += 0.1
+    fast.synthesis(ws)
+    assert drawing.runs[0, 5, 1, "const"].gave is remembered
+
+
+@pytest.mark.skipif(bool(runtime.lacking(tiny_generator("stylegan2"), "openvino", "float32")), reason="needs OpenVINO")
+def test_no_picture_waits_for_the_compiler_where_none_may():
+    G = tiny_generator("stylegan2")
+    fast = runtime.compile(G, "openvino", "float32", waits=False)
+    drawing, ws = fast.synthesis.forward.__self__, styles(G, 0)
+    fast.synthesis(ws)  # the first one has to
+    with bent(fast, *BENDS["warp"](fast, 0.0)), bent(G, *BENDS["warp"](G, 0.0)):
+        first = fast.synthesis(ws)
+        assert drawing.wanted or len(drawing.runs) > 1
+        drawing.compiler.join(60)
+        then, exact = fast.synthesis(ws), G.synthesis(ws)
+    assert {key[:2] for key in drawing.runs} == {(0, 8), (0, 6), (6, 8)}
+    assert likeness(first, exact) >= 100 and likeness(then, exact) >= 100

@@ -1411,5 +1411,5 @@ def test_the_meters_say_what_draws_and_where_bends_make_it_slower(playing, hand)
     hand.until(lambda hand: hand.meters["drawn_by"]["detours"])
     assert hand.meters["drawn_by"] == {
         "back_end": "openvino", "precision": "bfloat16", "ms": 6.1, "why": "it keeps 30 pictures a second",
-        "detours": ["b8.conv1 is bent: the layers of b8 are computed one by one"],
+        "detours": ["b8.conv1 is bent: b8 is drawn by torch"],
     }  # fmt: skip

@@ -119,4 +119,4 @@ def test_the_command_writes_a_model_that_plays(tiny_checkpoint, tmp_path, monkey
     small = checkpoints.load(out)
     assert small.G_ema.config["channels"] == HALF and "a student of" in " ".join(small.card.notes)
     again = CliRunner().invoke(cli.app, ["shrink", str(teacher), "--out", str(out), "--steps", "3"])
-    assert again.exit_code != 0 and "is there already" in again.output
+    assert isinstance(again.exception, KinesphereError) and "is there already" in str(again.exception)

@@ -20,12 +20,15 @@ PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": t
 BACK_ENDS = ("torch", "openvino")
 
 
-def compile(G: Generator, back_end: str = "auto", precision: str = "auto", remembers: bool = True) -> Generator:
+def compile(
+    G: Generator, back_end: str = "auto", precision: str = "auto", remembers: bool = True, waits: bool = True
+) -> Generator:
     """`G` on a faster engine, on the device on which it is.
 
     `back_end`: one of BACK_ENDS, or "auto", the fastest that is installed. `precision`: "float32" (100 dB and more beside `G`),
     "bfloat16" or "float16" (44 dB and more), or "auto", the half precision that the device computes fast, where there is one.
-    `remembers`: what has not changed since the last picture is not computed again, which keeps every layer's output.
+    `remembers`: what has not changed since the last picture is not computed again, which keeps every layer's output. `waits`:
+    whether a picture may wait for a compiler; otherwise what is not compiled yet is drawn by torch meanwhile.
     Raises KinesphereError where this machine has not what is asked for, or it cannot draw this generator.
     """
     device = G.w_avg.device
@@ -41,7 +44,7 @@ def compile(G: Generator, back_end: str = "auto", precision: str = "auto", remem
     if back_end == "openvino":
         from kinesphere.runtime import openvino
 
-        openvino.install(made, PRECISIONS[precision])
+        openvino.install(made, PRECISIONS[precision], remembers, waits)  # type: ignore[arg-type]  # `lacking` has seen to it
     if device.type == "cuda":
         graphs.install(made)
     elif remembers and device.type == "cpu":  # elsewhere to compare is to wait
@@ -67,6 +70,8 @@ def lacking(G: Generator, back_end: str, precision: str) -> str:
             return f"OpenVINO draws on the processor, and this model is on {device}: choose torch"
         if not isinstance(G, StyleGAN2):
             return f"OpenVINO draws StyleGAN2, and this is {G.family}: choose torch"
+        if G.config["architecture"] == "resnet":
+            return "OpenVINO draws no residual blocks: choose torch"
     return ""
 
 
@@ -77,8 +82,8 @@ def detours(back_end: str, places: Iterable[str]) -> list[str]:
         part, _, name = place.rpartition(".")
         if name in ("weight", "bias", "magnitude_ema"):
             words.append(f"{place} is bent: {part} is computed as the exact model does")
-        elif back_end == "openvino" and name in ("conv0", "conv1", "affine"):
-            words.append(f"{place} is bent: the layers of {place.partition('.')[0]} are computed one by one")
+        elif back_end == "openvino" and name in ("conv0", "conv1", "torgb", "affine"):
+            words.append(f"{place} is bent: {place.partition('.')[0]} is drawn by torch")
     return words
 
 

@@ -58,9 +58,10 @@ def fixed(G: Generator, dtype: torch.dtype) -> Generator:
             part.half_dtype = None if dtype == torch.float32 else dtype
         elif isinstance(part, stylegan3.Layer) and not part.is_torgb:
             gain, padding = part.magnitude_ema.rsqrt(), part.weight.shape[-1] - 1
-            _instead(
-                part, "convolve", ("weight", "magnitude_ema"), Modulated(part.weight, dtype, gain, padding=padding)
-            )
+            quick = Modulated(
+                part.weight, dtype, gain, padding=padding, gives=torch.float32
+            )  # its filters stay in float32
+            _instead(part, "convolve", ("weight", "magnitude_ema"), quick)
     return made
 
 
@@ -83,7 +84,7 @@ def _instead(part: nn.Module, method: str, made_from: Iterable[str], faster: Cal
 
 
 class Modulated:
-    """`modulated_conv2d` on a fixed weight [O, I, k, k], in `dtype`, with demodulation (its offset is added in that dtype)."""
+    """`modulated_conv2d` on a fixed weight [O, I, k, k], in `dtype`, with demodulation. What comes out is in `gives`."""
 
     def __init__(
         self,
@@ -93,8 +94,10 @@ class Modulated:
         up_filter: Tensor | None = None,
         padding: int = 1,
         winograd: bool = False,
+        gives: torch.dtype | None = None,
     ) -> None:
         self.dtype, self.input_gain, self.up_filter, self.padding = dtype, input_gain, up_filter, padding
+        self.gives = gives or dtype
         if dtype == torch.float16:  # demodulation cancels it, and the sums stay below 65504
             weight = weight / (weight.abs().amax([1, 2, 3], keepdim=True) * math.sqrt(weight[0].numel())).clamp_min(
                 1e-8
@@ -113,7 +116,7 @@ class Modulated:
         if self.dtype == torch.float16:
             styles = styles / styles.abs().amax(1, keepdim=True).clamp_min(1e-8)
         scale = (styles.square() @ self.squared).add_(1e-8).rsqrt_().mul_(gain)
-        scale = scale.to(self.dtype)[:, :, None, None]
+        scale = scale.to(self.gives)[:, :, None, None]
         if self.input_gain is not None:
             styles = styles * self.input_gain
         x = x.to(self.dtype) * styles.to(self.dtype)[:, :, None, None]
@@ -123,6 +126,7 @@ class Modulated:
             y = F.conv2d(x, self.weight, padding=self.padding)
         else:
             y = conv2d_up(x, self.weight, self.up_filter)
+        y = y.to(self.gives)
         return y.mul_(scale) if offset is None else torch.addcmul(offset.to(y), y, scale)
 
 

@@ -45,7 +45,7 @@ def choose(G: Generator, fps: float, back_end: str = "auto", precision: str = "a
     for level in levels:
         for back in backs:
             if not lacking[back, level]:
-                made = G if back == "exact" else compiling.compile(G, back, level)
+                made = G if back == "exact" else compiling.compile(G, back, level, waits=False)
                 tried.append((took(made, SHARE / fps), back, level, made))
         if any(seconds <= SHARE / fps for seconds, *_ in tried):
             break

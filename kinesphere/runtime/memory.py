@@ -49,7 +49,7 @@ class Remembered:
 
     def __call__(self, *given: Any) -> Any:
         asked = (*given, *(own[name] for own, name in self.tensors if name in own))
-        if self.known is not None and _same(asked, self.known):
+        if self.known is not None and same(asked, self.known):
             return self.gave
         self.known = self.gave = None  # before the work, which can use their memory
         gave = self.compute(*given)
@@ -58,11 +58,12 @@ class Remembered:
         return gave
 
 
-def _same(a: Any, b: Any) -> bool:
+def same(a: Any, b: Any) -> bool:
+    """Whether two arguments are the same: large tensors only where they are one object."""
     if a is b:
         return True
     if isinstance(a, tuple) and isinstance(b, tuple):
-        return len(a) == len(b) and all(map(_same, a, b))
+        return len(a) == len(b) and all(map(same, a, b))
     if isinstance(a, Tensor) and isinstance(b, Tensor):
         return a.shape == b.shape and a.dtype == b.dtype and a.numel() <= SMALL and torch.equal(a, b)
     return not isinstance(a, Tensor) and not isinstance(b, Tensor) and type(a) is type(b) and bool(a == b)

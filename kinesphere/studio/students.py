@@ -40,7 +40,7 @@ def narrower(channels: Sequence[int], share: float) -> list[int]:
 
 
 @torch.no_grad()
-def prune(G: StyleGAN2, channels: Sequence[int], samples: int = 64) -> StyleGAN2:
+def prune(G: Generator, channels: Sequence[int], samples: int = 64) -> StyleGAN2:
     """`G` with these widths at 4, 8, ... px: in each layer the channels are kept that matter most to what comes after.
 
     Raises KinesphereError for what is no StyleGAN2 of the skip architecture, or where a width is above the generator's own.
@@ -80,7 +80,7 @@ def seconds(G: Generator, enough: float = float("inf")) -> float:
     return took(runtime.compile(G, remembers=False), enough)
 
 
-def fitting(G: StyleGAN2, limit: float) -> StyleGAN2:
+def fitting(G: Generator, limit: float) -> StyleGAN2:
     """The widest pruned `G` that this machine draws in `limit` seconds. Raises KinesphereError where it is that fast itself."""
     own = seconds(G, limit)
     if own <= limit:
