@@ -115,8 +115,8 @@ def noise_from(generator: torch.Generator) -> Iterator[None]:
         _drawn_from.reset(token)
 
 
-def layer_noise(x: Tensor, mode: str, const: Tensor, strength: Tensor) -> Tensor:
-    """The noise that one layer adds to `x` [N, C, H, W]: [N or 1, C or 1, H, W].
+def layer_noise(x: Tensor, mode: str, const: Tensor, strength: Tensor, up: int = 1) -> Tensor:
+    """The noise that one layer adds to `x` [N, C, H, W] when it is `up` times as large: [N or 1, C or 1, up H, up W].
 
     "const": the stored map [H, W]; "random": drawn afresh for every picture, from torch's generator or that of
     `noise_from`; times `strength`, one number [] or one per channel [C].
@@ -125,7 +125,7 @@ def layer_noise(x: Tensor, mode: str, const: Tensor, strength: Tensor) -> Tensor
     if mode == "const":
         noise = const
     else:
-        noise = torch.randn(n, 1, h, w, generator=_drawn_from.get(), device=x.device, dtype=x.dtype)
+        noise = torch.randn(n, 1, h * up, w * up, generator=_drawn_from.get(), device=x.device, dtype=x.dtype)
     return noise.to(x) * strength.to(x).view(-1, 1, 1)
 
 

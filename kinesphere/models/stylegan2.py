@@ -43,14 +43,18 @@ class SynthesisLayer(nn.Module):
     def forward(self, x: Tensor, w: Tensor, noise_mode: str = "const", gain: float = 1.0) -> Tensor:
         """[N, I, H, W], [N, w_dim] -> [N, O, H, W], or twice the size; `gain` scales the output and the clamp alike."""
         scale = SQRT2 * gain  # of the activation; the leaky ReLU lets it through, so that it can come first
-        y = self.convolve(x, self.affine(w), scale, self.bias.to(x)[:, None, None] * scale)
+        noise = None
         if self.use_noise and noise_mode != "none":
-            y = y.add_(layer_noise(y, noise_mode, self.noise_const, self.noise_strength), alpha=scale)
-        return clamped(F.leaky_relu_(y, 0.2), self.conv_clamp, gain)
+            up = 1 if self.up_filter is None else 2
+            noise = layer_noise(x, noise_mode, self.noise_const, self.noise_strength, up) * scale
+        x = self.convolve(x, self.affine(w), scale, self.bias.to(x) * scale, noise)
+        return clamped(F.leaky_relu_(x, 0.2), self.conv_clamp, gain)
 
-    def convolve(self, x: Tensor, styles: Tensor, gain: float, offset: Tensor) -> Tensor:
-        """[N, I, H, W], [N, I] -> [N, O, H, W], or twice the size; times `gain`, plus `offset`."""
-        return modulated_conv2d(x, self.weight, styles, up_filter=self.up_filter, padding=1, gain=gain, offset=offset)
+    def convolve(self, x: Tensor, styles: Tensor, gain: float, bias: Tensor, noise: Tensor | None) -> Tensor:
+        """[N, I, H, W], [N, I] -> [N, O, H, W], or twice the size; times `gain`, plus bias [O] and noise [N or 1, 1, H, W]."""
+        offset = bias[:, None, None]
+        y = modulated_conv2d(x, self.weight, styles, up_filter=self.up_filter, padding=1, gain=gain, offset=offset)
+        return y if noise is None else y.add_(noise)
 
 
 class ToRGB(nn.Module):

@@ -69,6 +69,23 @@ class Step:
     rows: list[int]  # of ws, that are read
 
 
+class Inside:
+    """What is inside of one resolution, of which a compiled model knows."""
+
+    GIVEN = frozenset(
+        {"const", "noise_const", "noise_strength"}
+    )  # what is given to it with every picture, and may be bent
+
+    def __init__(self, block: SynthesisBlock) -> None:
+        parts = list(block.modules())
+        self.hooks = [part._forward_hooks for part in parts if part is not block]
+        self.tensors = [(part.__dict__, {*part._parameters, *part._buffers} - self.GIVEN) for part in parts]
+
+    def bent(self) -> bool:
+        """Whether something is done that a compiled model does not know of."""
+        return any(self.hooks) or not all(names.isdisjoint(own) for own, names in self.tensors)
+
+
 class Synthesis:
     """In place of a synthesis network's `forward`."""
 
@@ -84,7 +101,7 @@ class Synthesis:
                 Step(block, True, [], [row + len(layers)] if block.has_torgb else []),
             ]
             row += len(layers)
-        self.inner = {step.block: _tensors(step.block) for step in self.steps}
+        self.inside = [Inside(step.block) for step in self.steps[::2]]
         self.cuts = [i for i, step in enumerate(self.steps) if step.colours][-1 - CUTS : -1]
         self.runs: dict[Key, Run] = {}
         self.wanted: list[Key] = []
@@ -96,7 +113,8 @@ class Synthesis:
 
     def forward(self, ws: Tensor, noise_mode: str = "const") -> Tensor:
         check_noise_mode(noise_mode)
-        slow = {i for i, step in enumerate(self.steps) if self._bent(step.block)}
+        slow = {i for i in range(0, len(self.steps), 2) if self.inside[i // 2].bent()}
+        slow |= {i + 1 for i in slow}
         ends = {i for i, step in enumerate(self.steps, 1) if step.colours and step.block._forward_hooks}
         ends |= slow | {i + 1 for i in slow} | {len(self.steps)}
         cut = self._cut(ws, noise_mode) if self.remembers else 0
@@ -116,12 +134,6 @@ class Synthesis:
                 state = hook(last.block, (), state)
             at = end
         return state[1]  # type: ignore[return-value]  # the last resolution has colours
-
-    def _bent(self, block: SynthesisBlock) -> bool:
-        """Whether something is done inside of a resolution that a compiled model does not know of."""
-        if any(name in own for own, name in self.inner[block]):
-            return True
-        return any(part._forward_hooks for part in block.modules() if part is not block)
 
     def _cut(self, ws: Tensor, noise_mode: str) -> int:
         """Up to which step, one of the cuts, nothing changes, neither now nor in the picture before; 0: nowhere."""
@@ -172,8 +184,13 @@ class Synthesis:
         steps = self.steps[at:end]
         noises = [self._noise(layer, len(ws), noise_mode) for step in steps for layer in step.layers]
         maps = [noise for noise in noises if noise is not None]
-        rows = sorted({row for step in steps for row in step.rows})
-        asked = (self._const() if x is None else x, img, ws[:, rows], tuple(maps))
+        rows = [row for step in steps for row in step.rows]
+        asked = (
+            self._const() if x is None else x,
+            img,
+            ws[:, min(rows, default=0) : max(rows, default=-1) + 1],
+            tuple(maps),
+        )
         if self.remembers and noise_mode != "random" and run.known is not None and same(asked, run.known):
             return run.gave
         run.known, run.gave = None, (None, None)  # before the work, which can use their memory
@@ -257,17 +274,6 @@ class Synthesis:
         if end < len(self.steps):
             outputs.append(ops.result(ops.convert(ops.transpose(x, np.array([0, 2, 3, 1])), NUMPY[self.dtype][1])))
         return openvino.Model(outputs, inputs, "run")
-
-
-def _tensors(block: SynthesisBlock) -> list[tuple[dict[str, Any], str]]:
-    """The tensors that are part of the compiled models: all but the constant and noise, which are given to them."""
-    given = {"const", "noise_const", "noise_strength"}
-    return [
-        (part.__dict__, name)
-        for part in block.modules()
-        for name in (*part._parameters, *part._buffers)
-        if name not in given
-    ]
 
 
 def compiled(model: Any, dtype: torch.dtype) -> Any:
