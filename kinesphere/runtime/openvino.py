@@ -29,7 +29,7 @@ NUMPY = {
     torch.float32: (torch.float32, "f32"),
     torch.bfloat16: (torch.int16, "bf16"),
 }  # bits that NumPy knows; OpenVINO's name
-CUTS = 3  # largest resolutions before whose beginning a run may end, so that what comes before is remembered
+CUTS = 3  # largest resolutions before which a run may end, so that what comes before is remembered; and before the last colours
 
 Key = tuple[int, int, int, str]  # of a run: its first step, the one after its last, pictures, noise mode
 State = tuple[Tensor | None, Tensor | None]  # activations [N, C, H, W], colours [N, img_channels, H, W] float32
@@ -102,7 +102,7 @@ class Synthesis:
             ]
             row += len(layers)
         self.inside = [Inside(step.block) for step in self.steps[::2]]
-        self.cuts = [i for i, step in enumerate(self.steps) if step.colours][-1 - CUTS : -1]
+        self.cuts = [i for i, step in enumerate(self.steps) if step.colours][-1 - CUTS :]
         self.runs: dict[Key, Run] = {}
         self.wanted: list[Key] = []
         self.compiler: threading.Thread | None = None
@@ -249,10 +249,10 @@ class Synthesis:
             inputs.append(ops.parameter(list(shape), kind))
             return inputs[-1]
 
-        img = None
+        img, last = None, at > 0  # whether the channels of x come last
         if at:
             channels, size = len(self.steps[at - 1].block.conv1.weight), 4 << ((at - 1) // 2)
-            x = ops.transpose(ops.convert(given(half, n, size, size, channels), "f32"), np.array([0, 3, 1, 2]))
+            x = ops.convert(given(half, n, size, size, channels), "f32")
             coloured = [i for i, step in enumerate(self.steps[:at]) if step.colours and step.rows]
             if coloured:
                 size = 4 << (coloured[-1] // 2)
@@ -263,16 +263,17 @@ class Synthesis:
         for step in self.steps[at:end]:
             rows = [ops.gather(ws, np.array(row), np.array(1)) for row in step.rows]
             for layer, w in zip(step.layers, rows, strict=False):
-                x = convolution(ops, layer, x, w)
+                x, last = convolution(ops, layer, x, w, last), False
                 if layer.use_noise and noise_mode != "none":
                     x = ops.add(x, given(full, n if noise_mode == "random" else 1, 1, *layer.noise_const.shape))
                 x = clamped(ops, ops.prelu(x, np.float32(0.2)), layer.conv_clamp)
             if step.colours and rows:
-                y = colours(ops, step.block.torgb, x, rows[0])
+                y = colours(ops, step.block.torgb, x, rows[0], last)
                 img = y if img is None else ops.add(doubled(ops, img, step.block.up_filter), y)
         outputs = [] if img is None else [ops.result(ops.convert(img, "f32"))]
         if end < len(self.steps):
-            outputs.append(ops.result(ops.convert(ops.transpose(x, np.array([0, 2, 3, 1])), NUMPY[self.dtype][1])))
+            x = x if last else ops.transpose(x, np.array([0, 2, 3, 1]))
+            outputs.append(ops.result(ops.convert(x, NUMPY[self.dtype][1])))
         return openvino.Model(outputs, inputs, "run")
 
 
@@ -327,17 +328,24 @@ def spread(ops: Any, of: Any) -> Any:
     return ops.unsqueeze(of, np.array([2, 3]))
 
 
+def scaled(ops: Any, x: Any, styles: Any, last: bool) -> Any:
+    """[N, I, H, W] times styles [N, I]. `last`: x is [N, H, W, I], and turned only where the convolution to come turns it back."""
+    if last:
+        return ops.transpose(ops.multiply(x, ops.unsqueeze(styles, np.array([1, 2]))), np.array([0, 3, 1, 2]))
+    return ops.multiply(x, spread(ops, styles))
+
+
 def clamped(ops: Any, x: Any, clamp: float | None) -> Any:
     return x if clamp is None else ops.clamp(x, -clamp, clamp)
 
 
-def convolution(ops: Any, layer: SynthesisLayer, x: Any, w: Any) -> Any:
+def convolution(ops: Any, layer: SynthesisLayer, x: Any, w: Any, last: bool = False) -> Any:
     """A layer's modulated convolution [N, I, H, W], with its bias, times the gain of the activation that follows."""
     styles = affine(ops, layer, w)
     squared = layer.weight.square().sum([2, 3])  # [O, I]
     power = ops.matmul(ops.multiply(styles, styles), numbers(squared), False, True)
     scale = ops.divide(np.float32(SQRT2), ops.sqrt(ops.add(power, np.float32(1e-8))))  # [N, O]
-    x = ops.multiply(x, spread(ops, styles))
+    x = scaled(ops, x, styles, last)
     if layer.up_filter is None:
         x = ops.convolution(x, numbers(layer.weight), [1, 1], [1, 1], [1, 1], [1, 1])
     else:
@@ -355,10 +363,10 @@ def smoothed(ops: Any, x: Any, f: Tensor, channels: int) -> Any:
     return ops.group_convolution(x, kernel, [1, 1], [low, low], [high, high], [1, 1])
 
 
-def colours(ops: Any, layer: ToRGB, x: Any, w: Any) -> Any:
+def colours(ops: Any, layer: ToRGB, x: Any, w: Any, last: bool = False) -> Any:
     """[N, I, H, W] -> [N, img_channels, H, W]."""
     styles = ops.multiply(affine(ops, layer, w), np.float32(layer.weight.shape[1] ** -0.5))
-    y = ops.convolution(ops.multiply(x, spread(ops, styles)), numbers(layer.weight), [1, 1], [0, 0], [0, 0], [1, 1])
+    y = ops.convolution(scaled(ops, x, styles, last), numbers(layer.weight), [1, 1], [0, 0], [0, 0], [1, 1])
     return clamped(ops, ops.add(y, numbers(layer.bias)[None, :, None, None]), layer.conv_clamp)
 
 
