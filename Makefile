@@ -32,6 +32,7 @@ check: $(DEV_READY)
 page: $(PAGE)
 
 bench: $(DEV_READY) $(PAGE)
+	$(BIN)/python bench/speed.py
 	$(BIN)/python bench/live.py
 	$(BIN)/python bench/features.py
 	$(BIN)/python bench/keypoints.py
