@@ -2,11 +2,11 @@
 
 Run: python bench/speed.py [--only 'f1024,paper256'] [--rounds 15]
 
-Every engine of one configuration draws three pictures in each round, of which the first is not counted, so that what happens to the
-machine happens to all alike; figures are medians. The plain formulation is bench/plain.py. Weights are random, noise and biases are
-not zero, RGB has a spread of 0.4; PSNR is against the exact model, for a range of 2. All sides run with the allocator that keeps
-its memory (kinesphere/startup.py). The ceiling is what a 3x3 convolution of 256 channels at 128 px reaches on this machine in the same
-run. Saves bench/results/speed.json; --docs puts the figures into docs/speed.md.
+Every engine of one configuration draws three pictures in each round, of which the first is not counted, so that what happens to
+the machine happens to all alike; figures are medians. The plain formulation is bench/plain.py. Weights are random, noise and biases
+are not zero, RGB has a spread of 0.4; PSNR is against the exact model, for a range of 2. All sides keep their memory
+(kinesphere/startup.py). The ceiling is what a 3x3 convolution of 256 channels at 128 px reaches on this machine in the
+same run. Saves bench/results/speed.json; --docs puts the figures into docs/speed.md.
 """
 
 from __future__ import annotations
