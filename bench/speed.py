@@ -1,6 +1,6 @@
 """How fast the generators are, beside the plain formulation and beside what the machine can do at all.
 
-Run: python bench/speed.py [--only 'f1024,paper256'] [--rounds 15]
+Run: python bench/speed.py [--only '256 px'] [--rounds 15]
 
 Every engine of one configuration draws three pictures in each round, of which the first is not counted, so that what happens to
 the machine happens to all alike; figures are medians. The plain formulation is bench/plain.py. Weights are random, noise and biases

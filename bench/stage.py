@@ -53,7 +53,7 @@ from live import CLIP, overhead  # noqa: E402
 from websockets.exceptions import WebSocketException  # noqa: E402
 from websockets.sync.client import connect  # noqa: E402
 
-from kinesphere import checkpoints, patch  # noqa: E402
+from kinesphere import checkpoints, patch, runtime  # noqa: E402
 from kinesphere.engine import Engine, Moment  # noqa: E402
 from kinesphere.lanes import Shown  # noqa: E402
 from kinesphere.models import StyleGAN2  # noqa: E402
@@ -196,7 +196,7 @@ def serve(pipe: Any, folder: str, source: str, fps: float | None, ahead: bool) -
         place, waiting = door(None, 0)
         engine = Engine(played, checkpoints.load(played.model))
         with (
-            Performance(played, engine=engine, load=library.load) as live,
+            Performance(played, engine=engine, load=library.load, choose=runtime.choose) as live,
             Session(live, library) as session,
             Server(session, place, waiting),
         ):

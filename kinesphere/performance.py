@@ -677,6 +677,7 @@ class Performance:
                     self._chooser = None
                     return
             self._choose_for(engine)
+            return_memory()
 
     @torch.inference_mode()
     def _first_values(self, patch: Patch, running: list[Feature]) -> dict[str, Drawn]:

@@ -53,7 +53,8 @@ def keep_memory() -> bool:
 
 
 def return_memory() -> None:
-    """Give what is free back to the system, after something large has gone. Takes milliseconds, in which nothing is allocated."""
+    """Give what is free back to the system, after something large has gone, what hangs in cycles too. Takes some milliseconds."""
+    gc.collect()
     libc = _glibc()
     if libc is not None:
         libc.malloc_trim(0)

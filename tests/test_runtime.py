@@ -2,6 +2,10 @@
 
 import copy
 import math
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 import torch
@@ -23,6 +27,10 @@ ENGINES = [
     for back_end in runtime.BACK_ENDS
     for precision in ("float32", "bfloat16")
 ]
+NEEDS_OPENVINO = pytest.mark.skipif(
+    find_spec("openvino") is None, reason="needs OpenVINO: pip install 'kinesphere[openvino]'"
+)
+ROOT = Path(__file__).parents[1]
 LEAST = {"float32": 100.0, "bfloat16": 44.0}  # dB
 
 
@@ -300,7 +308,7 @@ def test_where_bends_make_it_slower_is_said(back_end, place, words):
     assert runtime.detours(back_end, [place]) == ([words] if words else [])
 
 
-@pytest.mark.skipif(bool(runtime.lacking(tiny_generator("stylegan2"), "openvino", "float32")), reason="needs OpenVINO")
+@NEEDS_OPENVINO
 def test_openvino_computes_only_what_lies_after_the_last_cut():
     """Three cuts, before the colours of 4, 8 and 16 px here: what comes before one is remembered from the second change on."""
     G, fast = made("stylegan2", "openvino", "float32")
@@ -320,7 +328,7 @@ def test_openvino_computes_only_what_lies_after_the_last_cut():
     assert drawing.runs[0, 5, 1, "const"].gave is remembered
 
 
-@pytest.mark.skipif(bool(runtime.lacking(tiny_generator("stylegan2"), "openvino", "float32")), reason="needs OpenVINO")
+@NEEDS_OPENVINO
 def test_no_picture_waits_for_the_compiler_where_none_may():
     G = tiny_generator("stylegan2")
     fast = runtime.compile(G, "openvino", "float32", waits=False)
@@ -333,3 +341,20 @@ def test_no_picture_waits_for_the_compiler_where_none_may():
         then, exact = fast.synthesis(ws), G.synthesis(ws)
     assert {key[:2] for key in drawing.runs} == {(0, 8), (0, 6), (6, 8)}
     assert likeness(first, exact) >= 100 and likeness(then, exact) >= 100
+
+
+@NEEDS_OPENVINO
+def test_openvino_reports_to_nobody():
+    """Its package brings telemetry, which begins a thread as soon as it is imported."""
+    script = """
+import sys, threading, torch
+sys.path.insert(0, "tests")
+from conftest import tiny_generator
+from kinesphere import runtime
+G = tiny_generator("stylegan2")
+with torch.inference_mode():
+    runtime.compile(G, "openvino").synthesis(torch.zeros(1, G.num_ws, G.w_dim))
+print(any(name.startswith("openvino_telemetry.") for name in sys.modules), [t.name for t in threading.enumerate()])
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, cwd=ROOT)
+    assert done.stdout.split(maxsplit=1) == ["False", "['MainThread']\n"], done.stdout + done.stderr

@@ -10,6 +10,7 @@ the weights node by node, which takes milliseconds; what the compiler makes of t
 from __future__ import annotations
 
 import functools
+import sys
 import threading
 from dataclasses import dataclass
 from typing import Any
@@ -36,11 +37,22 @@ State = tuple[Tensor | None, Tensor | None]  # activations [N, C, H, W], colours
 
 
 @functools.cache
-def core() -> Any:
-    """OpenVINO, once for the program. Raises ImportError where it is not installed."""
-    import openvino  # type: ignore[import-untyped]
+def library() -> Any:
+    """OpenVINO, without the telemetry that comes with it: to import that begins a thread which reports to its makers.
 
-    made = openvino.Core()
+    Raises ImportError where it is not installed.
+    """
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # as if it were not there
+    import openvino
+    import openvino.opset13
+
+    return openvino
+
+
+@functools.cache
+def core() -> Any:
+    """What compiles, once for the program."""
+    made = library().Core()
     made.set_property({"CACHE_DIR": platformdirs.user_cache_dir("kinesphere")})
     return made
 
@@ -239,9 +251,7 @@ class Synthesis:
 
     def _model(self, at: int, end: int, n: int, noise_mode: str) -> Any:
         """The nodes of the steps `at` to `end`, for `n` pictures."""
-        import openvino
-        from openvino import opset13 as ops
-
+        openvino, ops = library(), library().opset13
         full, half = openvino.Type.f32, getattr(openvino.Type, NUMPY[self.dtype][1])
         inputs: list[Any] = []
 
@@ -303,8 +313,7 @@ def infer(request: Any, given: list[Tensor], goes_on: bool, dtype: torch.dtype) 
 
 def shared(tensor: Tensor) -> Any:
     """A tensor of OpenVINO's on the memory of one that is contiguous."""
-    import openvino
-
+    openvino = library()
     bits, name = NUMPY[tensor.dtype]
     return openvino.Tensor(tensor.view(bits).numpy(), list(tensor.shape), getattr(openvino.Type, name))
 
