@@ -93,6 +93,11 @@ def test_what_has_no_student_is_said(G, channels, words):
         students.prune(tiny_generator(G), channels)
 
 
+def test_what_has_no_student_is_said_before_anything_is_measured():
+    with pytest.raises(KinesphereError, match="only a StyleGAN2"):
+        students.fitting(tiny_generator("stylegan3"), 1 / 30)
+
+
 def test_a_model_that_is_fast_enough_needs_no_student(monkeypatch):
     monkeypatch.setattr(students, "took", lambda G, enough: 0.01)
     with pytest.raises(KinesphereError, match="this model draws 100 pictures a second already"):

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from kinesphere.models import Generator
 from kinesphere.ops import to_pixels
+from kinesphere.runtime.memory import tensors
 
 WARM_UPS = 3  # runs before a capture, in which libraries choose their kernels and take their memory
 
@@ -40,7 +41,7 @@ class Graphs:
 
     def __init__(self, G: Generator) -> None:
         self.G, self.synthesis = G, G.synthesis.forward
-        self.tensors = [(m.__dict__, name) for m in G.synthesis.modules() for name in (*m._parameters, *m._buffers)]
+        self.tensors = tensors(G.synthesis)
         self.captured: dict[tuple[Any, ...], Captured] = {}
 
     def forward(self, ws: Tensor, noise_mode: str = "const") -> Tensor:

@@ -17,7 +17,7 @@ from kinesphere.models.stylegan2 import SynthesisBlock
 
 SMALL = (
     2**16
-)  # numbers up to which tensors are compared one by one; larger ones are the same only where they are the same object
+)  # numbers up to which tensors are compared one by one; larger ones are the same only where they are one object
 
 
 def remember(G: Generator) -> None:
@@ -42,7 +42,7 @@ class Remembered:
 
     def __init__(self, part: nn.Module, method: str) -> None:
         self.compute = getattr(part, method)
-        self.tensors = [(m.__dict__, name) for m in part.modules() for name in (*m._parameters, *m._buffers)]
+        self.tensors = tensors(part)
         self.inner = [m for m in part.modules() if m is not part]
         self.known: tuple[Any, ...] | None = None
         self.gave: Any = None
@@ -56,6 +56,11 @@ class Remembered:
         if "random" not in given and not any(m._forward_hooks for m in self.inner):
             self.known, self.gave = asked, gave
         return gave
+
+
+def tensors(part: nn.Module) -> list[tuple[dict[str, Any], str]]:
+    """Every tensor in a part, as (dictionary, name): a bend lets another stand in for it while the name is in the dictionary."""
+    return [(m.__dict__, name) for m in part.modules() for name in (*m._parameters, *m._buffers)]
 
 
 def same(a: Any, b: Any) -> bool:

@@ -24,12 +24,12 @@ from kinesphere.models import StyleGAN2
 from kinesphere.models.generator import check_noise_mode, layer_noise
 from kinesphere.models.stylegan2 import SynthesisBlock, SynthesisLayer, ToRGB
 from kinesphere.ops import SQRT2, fir_padding
-from kinesphere.runtime.memory import same
+from kinesphere.runtime.memory import same, tensors
 
 NUMPY = {
     torch.float32: (torch.float32, "f32"),
     torch.bfloat16: (torch.int16, "bf16"),
-}  # bits that NumPy knows; OpenVINO's name
+}  # bits that NumPy knows, OpenVINO's name
 CUTS = 3  # largest resolutions before which a run may end, so that what comes before is remembered; and before the last colours
 
 Key = tuple[int, int, int, str]  # of a run: its first step, the one after its last, pictures, noise mode
@@ -84,18 +84,15 @@ class Step:
 class Inside:
     """What is inside of one resolution, of which a compiled model knows."""
 
-    GIVEN = frozenset(
-        {"const", "noise_const", "noise_strength"}
-    )  # what is given to it with every picture, and may be bent
+    GIVEN = ("const", "noise_const", "noise_strength")  # what it is given with every picture, so that they may be bent
 
     def __init__(self, block: SynthesisBlock) -> None:
-        parts = list(block.modules())
-        self.hooks = [part._forward_hooks for part in parts if part is not block]
-        self.tensors = [(part.__dict__, {*part._parameters, *part._buffers} - self.GIVEN) for part in parts]
+        self.hooks = [part._forward_hooks for part in block.modules() if part is not block]
+        self.tensors = [(own, name) for own, name in tensors(block) if name not in self.GIVEN]
 
     def bent(self) -> bool:
         """Whether something is done that a compiled model does not know of."""
-        return any(self.hooks) or not all(names.isdisjoint(own) for own, names in self.tensors)
+        return any(self.hooks) or any(name in own for own, name in self.tensors)
 
 
 class Synthesis:
@@ -196,21 +193,20 @@ class Synthesis:
         steps = self.steps[at:end]
         noises = [self._noise(layer, len(ws), noise_mode) for step in steps for layer in step.layers]
         maps = [noise for noise in noises if noise is not None]
-        rows = [row for step in steps for row in step.rows]
-        asked = (
-            self._const() if x is None else x,
-            img,
-            ws[:, min(rows, default=0) : max(rows, default=-1) + 1],
-            tuple(maps),
-        )
-        if self.remembers and noise_mode != "random" and run.known is not None and same(asked, run.known):
-            return run.gave
+        const = self._const() if x is None else None
+        asked = None
+        if self.remembers and noise_mode != "random":
+            rows = [row for step in steps for row in step.rows]
+            asked = const, x, img, ws[:, min(rows, default=0) : max(rows, default=-1) + 1], tuple(maps)
+            if run.known is not None and same(asked, run.known):
+                return run.gave
         run.known, run.gave = None, (None, None)  # before the work, which can use their memory
-        first = asked[0] if x is None else x.to(self.dtype).permute(0, 2, 3, 1)
-        given = [t.contiguous() for t in (first, *([] if img is None else [img]), ws, *maps)]
-        run.gave = infer(run.request, given, end < len(self.steps), self.dtype)
-        run.known = asked
-        return run.gave
+        first = const if x is None else x.to(self.dtype).permute(0, 2, 3, 1)
+        given = [t.contiguous() for t in (first, img, ws, *maps) if t is not None]
+        state = infer(run.request, given, end < len(self.steps), self.dtype)
+        if asked is not None:
+            run.known, run.gave = asked, state
+        return state
 
     def _noise(self, layer: SynthesisLayer, n: int, noise_mode: str) -> Tensor | None:
         """What a layer adds, [1 or N, 1, H, W] float32; the same object where it is the same; None: nothing."""

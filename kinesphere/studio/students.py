@@ -45,8 +45,7 @@ def prune(G: Generator, channels: Sequence[int], samples: int = 64) -> StyleGAN2
 
     Raises KinesphereError for what is no StyleGAN2 of the skip architecture, or where a width is above the generator's own.
     """
-    if not isinstance(G, StyleGAN2) or G.config["architecture"] != "skip":
-        raise KinesphereError(f"only a StyleGAN2 that sums its pictures has students: this is {G.family}")
+    G = _teacher(G)
     own = G.config["channels"]
     if len(channels) != len(own) or any(not 1 <= new <= old for new, old in zip(channels, own, strict=True)):
         raise KinesphereError(f"channels {list(channels)} do not fit this model: give 1 to {own}, for each resolution")
@@ -81,15 +80,26 @@ def seconds(G: Generator, enough: float = float("inf")) -> float:
 
 
 def fitting(G: Generator, limit: float) -> StyleGAN2:
-    """The widest pruned `G` that this machine draws in `limit` seconds. Raises KinesphereError where it is that fast itself."""
+    """The widest pruned `G` that this machine draws in `limit` seconds.
+
+    Raises KinesphereError where it is that fast itself, where no student is, and for what has no students.
+    """
+    G = _teacher(G)
     own = seconds(G, limit)
     if own <= limit:
         raise KinesphereError(f"this model draws {1 / own:.0f} pictures a second already: ask for more than that")
     for share in SHARES:
-        student = prune(G, narrower(G.config["channels"], share), samples=8)
-        if seconds(student, limit) <= limit:
-            return prune(G, student.config["channels"])
+        channels = narrower(G.config["channels"], share)
+        if seconds(StyleGAN2(**{**G.config, "channels": channels}).to(G.w_avg.device), limit) <= limit:
+            return prune(G, channels)
     raise KinesphereError(f"no student of this model draws {1 / limit:.0f} pictures a second here: ask for fewer")
+
+
+def _teacher(G: Generator) -> StyleGAN2:
+    """`G`, where it can have students. Raises KinesphereError otherwise."""
+    if not isinstance(G, StyleGAN2) or G.config["architecture"] != "skip":
+        raise KinesphereError(f"only a StyleGAN2 that sums its pictures has students: this is {G.family}")
+    return G
 
 
 def _powers(G: StyleGAN2, samples: int) -> dict[str, Tensor]:
