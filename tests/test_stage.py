@@ -7,9 +7,12 @@ import json
 import os
 import pickle
 import shutil
+import socket
+import ssl
 import struct
 import threading
 import time
+import urllib.request
 import warnings
 import weakref
 from contextlib import ExitStack, contextmanager, suppress
@@ -1241,17 +1244,21 @@ def test_a_taken_port_gives_the_next_one_and_is_named_where_it_was_asked_for():
         one.close()
 
 
-def test_others_come_in_by_https_only_with_a_certificate_that_is_kept(playing, tmp_path):
-    import ssl
-    import urllib.request
+def trusting(certificates):
+    return ssl.create_default_context(cafile=str(certificates / "certificate.pem"))
 
+
+def status_by_https(place, certificates):
+    address = f"https://localhost:{place.port}/api/status?token={place.player}"
+    with urllib.request.urlopen(address, context=trusting(certificates)) as answer:
+        return json.load(answer)
+
+
+def test_others_come_in_by_https_only_with_a_certificate_that_is_kept(playing, tmp_path):
     place, waiting = door("127.0.0.1", 0)
     place = Door(host="127.0.0.1", port=place.port, tokens=True, https=True)
     with Server(playing, place, waiting, certificates=tmp_path):
-        trusting = ssl.create_default_context(cafile=str(tmp_path / "certificate.pem"))
-        address = f"https://localhost:{place.port}/api/status"
-        with urllib.request.urlopen(f"{address}?token={place.player}", context=trusting) as answer:
-            assert json.load(answer)["fps"] >= 0
+        assert status_by_https(place, tmp_path)["fps"] >= 0
     made = (tmp_path / "certificate.pem").read_bytes()
     assert os.stat(tmp_path / "key.pem").st_mode & 0o077 == 0
     from kinesphere.stage.security import certificate
@@ -1260,6 +1267,23 @@ def test_others_come_in_by_https_only_with_a_certificate_that_is_kept(playing, t
     assert (tmp_path / "certificate.pem").read_bytes() == made
     certificate(("another.local",), tmp_path)
     assert (tmp_path / "certificate.pem").read_bytes() != made
+
+
+@pytest.mark.parametrize("shakes", [True, False], ids=["as it closes", "never"])
+def test_who_comes_as_the_stage_closes_is_let_go(playing, tmp_path, shakes):
+    place, waiting = door("127.0.0.1", 0)
+    place = Door(host="127.0.0.1", port=place.port, tokens=True, https=True)
+    with Server(playing, place, waiting, certificates=tmp_path) as serving:
+        late = socket.create_connection(("127.0.0.1", place.port), timeout=20)
+        status_by_https(place, tmp_path)  # by now the late one, which came first, is waiting for its handshake
+        serving.server.should_exit = True
+        while waiting.fileno() != -1:
+            time.sleep(0.001)
+        if shakes:
+            late = trusting(tmp_path).wrap_socket(late, server_hostname="localhost")
+    with late:
+        assert late.recv(1) == b""  # it was closed, and not only forgotten: that would wait
+    gc.collect()  # what asyncio left open would be told now
 
 
 def test_this_machine_alone_unless_asked():

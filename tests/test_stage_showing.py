@@ -192,6 +192,7 @@ def test_other_features_begin_anew_and_the_same_ones_go_on(session):
 
 
 def test_pages_are_told_what_can_be_shown_and_have_a_picture_of_each_look(session):
+    until(session.performance.frames.latest)  # a look that is kept before the first picture has none
     taught(session, (0.2, 3))
     until(lambda: (session.board.read("shown") or {}).get("pictures", {}).get("Pose 1"))
     told = session.board.read("shown")

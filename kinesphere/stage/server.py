@@ -99,10 +99,17 @@ class Server:
 
     def _serve(self) -> None:
         try:
-            asyncio.run(self.server.serve([self.waiting]))
+            asyncio.run(self._until_told())
         except BaseException as error:  # told by `start`
             self.failed = error
             logging.getLogger(__name__).debug("the stage's server ended", exc_info=True)
+
+    async def _until_told(self) -> None:
+        await self.server.serve([self.waiting])
+        # uvicorn closes whom it knows: not those whose handshake ended, or goes on, as it closed
+        for transport in list(getattr(asyncio.get_running_loop(), "_transports", {}).values()):
+            transport.abort()
+        await asyncio.sleep(0.01)  # an abort is carried out by the loop's next rounds
 
     def start(self) -> None:
         """Wait until pages can be opened. Raises KinesphereError where they cannot."""
