@@ -205,13 +205,16 @@ def docs() -> None:
     columns = [
         ("exact", "float32"),
         ("torch", "float32"),
+        ("inductor", "float32"),
         ("openvino", "float32"),
         ("torch", "bfloat16"),
+        ("inductor", "bfloat16"),
         ("openvino", "bfloat16"),
     ]
     lines = [
-        "| configuration | plain | the model itself | torch, float32 | OpenVINO, float32 | torch, bfloat16 | OpenVINO, bfloat16 |",
-        "|---|---|---|---|---|---|---|",
+        "| configuration | plain | the model itself | torch, float32 | inductor, float32 | OpenVINO, float32 "
+        "| torch, bfloat16 | inductor, bfloat16 | OpenVINO, bfloat16 |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for config in dict.fromkeys(row["config"] for row in result["engines"]):
         cells = [f"{found[config, 'plain', 'float32']['ms']:.0f} ms"]

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import atexit
 import math
+import os
+import shutil
+import tempfile
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from kinesphere.startup import calm_threads
 
 calm_threads()  # as the command does; before torch is loaded
+os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="kinesphere-tests-")  # what compilers keep is not the player's
+atexit.register(shutil.rmtree, os.environ["XDG_CACHE_HOME"], ignore_errors=True)
 
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402

@@ -2,6 +2,7 @@
 
 import copy
 import math
+import os
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -18,7 +19,8 @@ from kinesphere import runtime
 from kinesphere.bends import Still, anchor, bent, const, noise, transform, warp
 from kinesphere.bends.bending import find
 from kinesphere.models import FAMILIES, noise_from
-from kinesphere.runtime import governor
+from kinesphere.runtime import cache, governor, inductor
+from kinesphere.runtime.chain import Part
 from kinesphere.runtime.winograd import F2, F4, Winograd
 from kinesphere.types import KinesphereError
 
@@ -30,13 +32,24 @@ ENGINES = [
 NEEDS_OPENVINO = pytest.mark.skipif(
     find_spec("openvino") is None, reason="needs OpenVINO: pip install 'kinesphere[openvino]'"
 )
+CHAINED = pytest.mark.parametrize("back_end", [pytest.param("openvino", marks=NEEDS_OPENVINO), "inductor"])
+NEEDS_COMPILER = pytest.mark.skipif(runtime.compiling.compiler() is None, reason="needs a C++ compiler: g++")
 ROOT = Path(__file__).parents[1]
+FUSED = inductor.fused
 LEAST = {"float32": 100.0, "bfloat16": 44.0}  # dB
 
 
 @pytest.fixture(scope="module", autouse=True)
 def calm(one_thread):
     with torch.inference_mode():
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def as_traced():
+    """Programs of inductor's are run as they were traced, since to compile one takes seconds, and they draw the same (below)."""
+    with pytest.MonkeyPatch.context() as kept:
+        kept.setattr(inductor, "fused", lambda traced: traced)
         yield
 
 
@@ -308,30 +321,30 @@ def test_where_bends_make_it_slower_is_said(back_end, place, words):
     assert runtime.detours(back_end, [place]) == ([words] if words else [])
 
 
-@NEEDS_OPENVINO
-def test_openvino_computes_only_what_lies_after_the_last_cut():
+@CHAINED
+def test_only_what_lies_after_the_last_cut_is_computed(back_end):
     """Three cuts, before the colours of 4, 8 and 16 px here: what comes before one is remembered from the second change on."""
-    G, fast = made("stylegan2", "openvino", "float32")
+    G, fast = made("stylegan2", back_end, "float32")
     drawing, ws = fast.synthesis.forward.__self__, styles(G, 0)
     inferred = []
     for i in range(6):
         ws = ws.clone()
         ws[:, 5] += 0.1  # read by the colours of 16 px first, which is step 5
         picture = fast.synthesis(ws)
-        inferred.append({key[:2] for key, run in drawing.runs.items() if run.known is not None})
+        inferred.append({(part.at, part.end) for part, run in drawing.runs.items() if run.known is not None})
         assert likeness(picture, G.synthesis(ws)) >= 100, i
     assert inferred[0] == {(0, 8)} and inferred[-1] >= {(0, 5), (5, 8)}
-    remembered = drawing.runs[0, 5, 1, "const"].gave
+    remembered = drawing.runs[Part(0, 5, 1, "const")].gave
     ws = ws.clone()
     ws[:, 7] += 0.1
     fast.synthesis(ws)
-    assert drawing.runs[0, 5, 1, "const"].gave is remembered
+    assert drawing.runs[Part(0, 5, 1, "const")].gave is remembered
 
 
-@NEEDS_OPENVINO
-def test_no_picture_waits_for_the_compiler_where_none_may():
+@CHAINED
+def test_no_picture_waits_for_the_compiler_where_none_may(back_end):
     G = tiny_generator("stylegan2")
-    fast = runtime.compile(G, "openvino", "float32", waits=False)
+    fast = runtime.compile(G, back_end, "float32", waits=False)
     drawing, ws = fast.synthesis.forward.__self__, styles(G, 0)
     fast.synthesis(ws)  # the first one has to
     with bent(fast, *BENDS["warp"](fast, 0.0)), bent(G, *BENDS["warp"](G, 0.0)):
@@ -339,8 +352,32 @@ def test_no_picture_waits_for_the_compiler_where_none_may():
         assert drawing.wanted or len(drawing.runs) > 1
         drawing.compiler.join(60)
         then, exact = fast.synthesis(ws), G.synthesis(ws)
-    assert {key[:2] for key in drawing.runs} == {(0, 8), (0, 6), (6, 8)}
+    assert {(part.at, part.end) for part in drawing.runs} == {(0, 8), (0, 6), (6, 8)}
     assert likeness(first, exact) >= 100 and likeness(then, exact) >= 100
+
+
+@NEEDS_COMPILER
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_what_inductor_compiles_draws_what_was_traced(precision, monkeypatch, tmp_path):
+    monkeypatch.setattr(inductor, "fused", FUSED)
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    G, fast = made("stylegan2", "inductor", precision)
+    other = tiny_generator("stylegan2")
+    for tensor in other.synthesis.parameters():
+        tensor.add_(0.01)
+    twin = runtime.compile(other, "inductor", precision)  # whose programs are of the same shapes
+    for model, drawer in ((G, fast), (other, twin), (G, fast)):
+        ws = styles(model, 1)
+        assert likeness(drawer.synthesis(ws), model.synthesis(ws)) >= LEAST[precision]
+    with bent(fast, *BENDS["const"](fast, 0.0)), bent(G, *BENDS["const"](G, 0.0)):
+        assert likeness(fast.synthesis(ws), G.synthesis(ws)) >= LEAST[precision]
+
+
+def test_without_a_compiler_inductor_says_what_to_install(tiny, monkeypatch):
+    monkeypatch.delenv("CXX", raising=False)
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    with pytest.raises(KinesphereError, match=r"install g\+\+, or choose torch"):
+        runtime.compile(tiny, "inductor")
 
 
 @NEEDS_OPENVINO
@@ -358,3 +395,25 @@ print(any(name.startswith("openvino_telemetry.") for name in sys.modules), [t.na
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, cwd=ROOT)
     assert done.stdout.split(maxsplit=1) == ["False", "['MainThread']\n"], done.stdout + done.stderr
+
+
+# What compilers keep on the disk
+
+
+def test_the_disk_is_not_filled_with_what_was_compiled_once(tmp_path):
+    for i, name in enumerate(("oldest", "older", "used", "newest")):
+        (tmp_path / name).write_bytes(bytes(100))
+        os.utime(tmp_path / name, (1000 + i, 1000 + i))
+    os.utime(tmp_path / "oldest", (2000, 1000))  # it was read last
+    cache.trim(tmp_path, largest=250)
+    assert {file.name for file in tmp_path.iterdir()} == {"oldest", "newest"}
+    cache.empty(tmp_path, largest=200)
+    assert len(list(tmp_path.iterdir())) == 2
+    cache.empty(tmp_path, largest=199)
+    assert not list(tmp_path.iterdir())
+
+
+def test_where_nothing_can_be_kept_it_is_drawn_all_the_same(tmp_path, monkeypatch):
+    (tmp_path / "kinesphere").write_text("a file where a folder should be")
+    monkeypatch.setattr("platformdirs.user_cache_path", lambda name: tmp_path / name)
+    assert cache.folder("openvino") is None

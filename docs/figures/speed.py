@@ -18,8 +18,10 @@ RESULTS = HERE.parents[1] / "bench" / "results" / "speed.json"
 DRAWN = {
     ("exact", "float32"): ("the model itself, float32", "#b9bec7"),
     ("torch", "float32"): ("torch, float32", "#9dbdf2"),
+    ("inductor", "float32"): ("torch.compile, float32", "#a9d9bd"),
     ("openvino", "float32"): ("OpenVINO, float32", "#f3c79a"),
     ("torch", "bfloat16"): ("torch, bfloat16", "#2f6fde"),
+    ("inductor", "bfloat16"): ("torch.compile, bfloat16", "#2f9e62"),
     ("openvino", "bfloat16"): ("OpenVINO, bfloat16", "#e07b1a"),
 }
 
@@ -30,7 +32,7 @@ def main() -> None:
     measured = json.loads(RESULTS.read_text())
     rows = measured["engines"]
     configs = list(dict.fromkeys(row["config"] for row in rows))
-    fig, (left, right) = plt.subplots(1, 2, figsize=(13, 0.62 * len(configs) + 1.6), width_ratios=[2.1, 1])
+    fig, (left, right) = plt.subplots(1, 2, figsize=(13, 0.74 * len(configs) + 1.6), width_ratios=[2.1, 1])
     height = 0.8 / len(DRAWN)
     for i, (engine, (label, color)) in enumerate(DRAWN.items()):
         found = {row["config"]: row["times plain"] for row in rows if (row["engine"], row["precision"]) == engine}

@@ -47,8 +47,12 @@ class SynthesisLayer(nn.Module):
         if self.use_noise and noise_mode != "none":
             up = 1 if self.up_filter is None else 2
             noise = layer_noise(x, noise_mode, self.noise_const, self.noise_strength, up) * scale
+        return self.styled(x, w, scale, noise)
+
+    def styled(self, x: Tensor, w: Tensor, scale: float, noise: Tensor | None) -> Tensor:
+        """`forward` with what is added, [N or 1, 1, H, W], and the gain of the activation given; both are of the output's scale."""
         x = self.convolve(x, self.affine(w), scale, self.bias.to(x) * scale, noise)
-        return clamped(F.leaky_relu_(x, 0.2), self.conv_clamp, gain)
+        return clamped(F.leaky_relu_(x, 0.2), self.conv_clamp, scale / SQRT2)
 
     def convolve(self, x: Tensor, styles: Tensor, gain: float, bias: Tensor, noise: Tensor | None) -> Tensor:
         """[N, I, H, W], [N, I] -> [N, O, H, W], or twice the size; times `gain`, plus bias [O] and noise [N or 1, 1, H, W]."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterable
+from importlib import import_module
 from importlib.util import find_spec
 
 import numpy as np
@@ -12,12 +15,16 @@ from torch import Tensor
 from kinesphere.models import Generator, StyleGAN2
 from kinesphere.ops import to_pixels
 from kinesphere.runtime import graphs
+from kinesphere.runtime.chain import Synthesis
 from kinesphere.runtime.fixed import fixed
 from kinesphere.runtime.memory import remember
 from kinesphere.types import KinesphereError
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-BACK_ENDS = ("torch", "openvino")
+BACK_ENDS = ("torch", "openvino", "inductor")
+QUICK = ("torch", "openvino")  # that are ready within seconds
+CHAINED = {"openvino": "OpenVINO", "inductor": "inductor"}  # programs for runs of a StyleGAN2's steps, see `chain`
+COMPILERS = ("g++", "clang++", "cl")  # of C++
 
 
 def compile(
@@ -25,10 +32,11 @@ def compile(
 ) -> Generator:
     """`G` on a faster engine, on the device on which it is.
 
-    `back_end`: one of BACK_ENDS, or "auto", the fastest that is installed. `precision`: "float32" (100 dB and more beside `G`),
-    "bfloat16" or "float16" (44 dB and more), or "auto", the half precision that the device computes fast, where there is one.
-    `remembers`: what has not changed since the last picture is not computed again, which keeps every layer's output. `waits`:
-    whether a picture may wait for a compiler; otherwise what is not compiled yet is drawn by torch meanwhile.
+    `back_end`: one of BACK_ENDS, or "auto", the fastest that is installed and ready within seconds; "inductor" takes its time.
+    `precision`: "float32" (100 dB and more beside `G`), "bfloat16" or "float16" (44 dB and more), or "auto", the half precision
+    that the device computes fast, where there is one. `remembers`: what has not changed since the last picture is not computed
+    again, which keeps every layer's output. `waits`: whether a picture may wait for a compiler; otherwise what is not compiled
+    yet is drawn by torch meanwhile, but for the first picture of all.
     Raises KinesphereError where this machine has not what is asked for, or it cannot draw this generator.
     """
     device = G.w_avg.device
@@ -40,11 +48,11 @@ def compile(
         raise KinesphereError(f"no back end {back_end!r}: choose auto, {', '.join(BACK_ENDS)}")
     if words := lacking(G, back_end, precision):
         raise KinesphereError(words)
-    made = fixed(G, PRECISIONS[precision])
-    if back_end == "openvino":
-        from kinesphere.runtime import openvino
-
-        openvino.install(made, PRECISIONS[precision], remembers, waits)  # type: ignore[arg-type]  # `lacking` has seen to it
+    dtype = PRECISIONS[precision]
+    made = fixed(G, dtype, fuses=back_end == "inductor")
+    if back_end != "torch":
+        program = import_module(f"kinesphere.runtime.{back_end}").program
+        made.synthesis.__dict__["forward"] = Synthesis(made, dtype, program, remembers, waits).forward  # type: ignore[arg-type]
     if device.type == "cuda":
         graphs.install(made)
     elif remembers and device.type == "cpu":  # elsewhere to compare is to wait
@@ -63,16 +71,23 @@ def lacking(G: Generator, back_end: str, precision: str) -> str:
     device = G.w_avg.device.type
     if precision == "float16" and device == "cpu":
         return "float16 is for GPUs: on a processor choose bfloat16"
-    if back_end == "openvino":
-        if find_spec("openvino") is None:
-            return "OpenVINO is not installed: pip install 'kinesphere[openvino]', or choose torch"
+    if back_end == "openvino" and find_spec("openvino") is None:
+        return "OpenVINO is not installed: pip install 'kinesphere[openvino]', or choose torch"
+    if back_end == "inductor" and not compiler():
+        return "inductor needs a C++ compiler, and there is none here: install g++, or choose torch"
+    if back_end in CHAINED:
         if device != "cpu":
-            return f"OpenVINO draws on the processor, and this model is on {device}: choose torch"
+            return f"{CHAINED[back_end]} draws on the processor, and this model is on {device}: choose torch"
         if not isinstance(G, StyleGAN2):
-            return f"OpenVINO draws StyleGAN2, and this is {G.family}: choose torch"
+            return f"{CHAINED[back_end]} draws StyleGAN2, and this is {G.family}: choose torch"
         if G.config["architecture"] == "resnet":
-            return "OpenVINO draws no residual blocks: choose torch"
+            return f"{CHAINED[back_end]} draws no residual blocks: choose torch"
     return ""
+
+
+def compiler() -> str | None:
+    """The C++ compiler of this machine; None: it has none."""
+    return next(filter(None, map(shutil.which, filter(None, (os.environ.get("CXX"), *COMPILERS)))), None)
 
 
 def detours(back_end: str, places: Iterable[str]) -> list[str]:
@@ -82,7 +97,7 @@ def detours(back_end: str, places: Iterable[str]) -> list[str]:
         part, _, name = place.rpartition(".")
         if name in ("weight", "bias", "magnitude_ema"):
             words.append(f"{place} is bent: {part} is computed as the exact model does")
-        elif back_end == "openvino" and name in ("conv0", "conv1", "torgb", "affine"):
+        elif back_end in CHAINED and name in ("conv0", "conv1", "torgb", "affine"):
             words.append(f"{place} is bent: {place.partition('.')[0]} is drawn by torch")
     return words
 

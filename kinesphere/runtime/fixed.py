@@ -34,8 +34,11 @@ def twin(module: M) -> M:
     return made
 
 
-def fixed(G: Generator, dtype: torch.dtype) -> Generator:
-    """`G` on fixed weights, its convolutions in `dtype`. It shares the memory of what stays the same, and does not learn."""
+def fixed(G: Generator, dtype: torch.dtype, fuses: bool = False) -> Generator:
+    """`G` on fixed weights, its convolutions in `dtype`. It shares the memory of what stays the same, and does not learn.
+
+    `fuses`: whether it is for a compiler that makes one loop of what lies between convolutions.
+    """
     made = twin(G).eval()
     wide = _wide(made)
     for part in made.modules():
@@ -50,7 +53,7 @@ def fixed(G: Generator, dtype: torch.dtype) -> Generator:
                 part,
                 "convolve",
                 ("weight",),
-                Modulated(part.weight, dtype, up_filter=part.up_filter, winograd=part in wide),
+                Modulated(part.weight, dtype, up_filter=part.up_filter, winograd=part in wide, fuses=fuses),
             )
         elif isinstance(part, stylegan2.ToRGB):
             _instead(part, "convolve", ("weight", "bias"), Colours(part.weight, part.bias))
@@ -95,9 +98,10 @@ class Modulated:
         padding: int = 1,
         winograd: bool = False,
         gives: torch.dtype | None = None,
+        fuses: bool = False,
     ) -> None:
         self.dtype, self.input_gain, self.up_filter, self.padding = dtype, input_gain, up_filter, padding
-        self.gives = gives or dtype
+        self.gives, self.fuses = gives or dtype, fuses
         if dtype == torch.float16:  # demodulation cancels it, and the sums stay below 65504
             weight = weight / (weight.abs().amax([1, 2, 3], keepdim=True) * math.sqrt(weight[0].numel())).clamp_min(
                 1e-8
@@ -131,7 +135,7 @@ class Modulated:
         y = y.to(self.gives)
         if bias is None:
             return y.mul_(scale)
-        if y.dtype == torch.bfloat16 and y.device.type == "cpu":
+        if y.dtype == torch.bfloat16 and y.device.type == "cpu" and not self.fuses:
             return _added(y.mul_(scale), bias, noise)
         y = torch.addcmul(bias.to(y)[:, None, None], y, scale)
         return y if noise is None else y.add_(noise)

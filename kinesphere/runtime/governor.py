@@ -37,7 +37,7 @@ def choose(G: Generator, fps: float, back_end: str = "auto", precision: str = "a
     """
     half = compiling.fast_precision(G.w_avg.device)
     levels = dict.fromkeys({"auto": ("float32", half), "float32": ("float32",), "half": (half,)}[precision])
-    backs = compiling.BACK_ENDS if back_end == "auto" else (back_end,)
+    backs = compiling.QUICK if back_end == "auto" else (back_end,)
     lacking = {(back, level): _lacking(G, back, level) for level in levels for back in backs}
     if all(lacking.values()):
         raise KinesphereError(next(iter(lacking.values())))

@@ -6,7 +6,7 @@ import { Follows } from "../link.ts";
 import { theme } from "../theme.ts";
 import "./drop.ts";
 
-const BACK_ENDS: Record<string, string> = { exact: "the model itself", torch: "torch", openvino: "OpenVINO" };
+const BACK_ENDS: Record<string, string> = { exact: "the model itself", torch: "torch", openvino: "OpenVINO", inductor: "inductor" };
 const STILL_MS = 5000; // what was seen so long ago is no delay: nothing comes
 
 @customElement("ks-measured")
