@@ -36,6 +36,7 @@ CLIP = resources.files("kinesphere.builtin") / "clip.mp4"
 SIZE = (640, 480)
 WARM = 10  # pictures that are not counted: buffers are made, models are loaded
 
+VGG16 = {"network": "vgg16", "weights": "random:0"}  # untrained weights take as long
 ROWS: dict[str, tuple[str, dict[str, Any]]] = {  # what it is called, its kind and its settings
     "brightness": ("brightness", {}),
     "motion": ("motion", {}),
@@ -45,6 +46,8 @@ ROWS: dict[str, tuple[str, dict[str, Any]]] = {  # what it is called, its kind a
     "cut": ("cut", {}),
     "activations, filter bank": ("activations", {}),
     "activations, filter bank, within the silhouette": ("activations", {"within": "silhouette"}),
+    "activations, VGG16 to conv4_1, 224 px": ("activations", VGG16),
+    "activations, VGG16 to conv4_1, 224 px, half": ("activations", {**VGG16, "precision": "half"}),
 }
 
 

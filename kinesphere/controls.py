@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 from kinesphere.features.activations import POOLS, TO_Z, WITHIN
+from kinesphere.features.activations import PRECISIONS as ACTIVATION_PRECISIONS
 from kinesphere.features.keypoints.continuity import LOST
 from kinesphere.features.keypoints.hand import MODELS, WHICH
 from kinesphere.features.keypoints.tracker import TRACKERS
@@ -97,6 +98,7 @@ WORDS: Mapping[str, Words] = {
     "activations.network": Words("Eye", "Which frozen network does the looking: each notices other things."),
     "activations.layers": Words("Depth", "Which layer of the network is read: early ones see edges, late ones see things."),
     "activations.size": Words("Sharpness", "How finely the region is looked at; none suits the network.", 32, 512, 1, "px"),
+    "activations.precision": Words("Precision", "Half looks faster with a large network, and sees nearly the same."),
     "activations.pool": Words("Grid", "How exactly it knows where things are: mean does not, 4x4 does most."),
     "activations.to_z": Words(
         "Spread", "Calibrate learns what the scene does and spreads it over all pictures; standardise takes it as it is."
@@ -220,6 +222,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "activations.pool": tuple(POOLS),
     "activations.to_z": TO_Z,
     "activations.within": WITHIN,
+    "activations.precision": ACTIVATION_PRECISIONS,
     "tracker": tuple(TRACKERS),
     "lost": LOST,
     "hand.which": WHICH,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from kinesphere.features import FEATURES, Activations
 from kinesphere.features.activations import orthogonal, pooled, tents
-from kinesphere.features.networks import NETWORKS, VGG16
+from kinesphere.features.networks import NETWORKS, VGG16, Halving
 from kinesphere.types import Feature, KinesphereError, Signal
 
 CLIP = Path(__file__).parents[1] / "kinesphere" / "builtin" / "clip.mp4"
@@ -318,6 +318,21 @@ def test_smoothing_lags_behind_a_cut_by_its_time_constant():
     assert way[-1] == pytest.approx(1, abs=0.01)
 
 
+# Half precision
+
+
+@pytest.mark.parametrize("name", sorted(name for name, network in NETWORKS.items() if issubclass(network, Halving)))
+def test_half_precision_sees_nearly_the_same(name, folders, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)  # as on a machine that multiplies it fast
+    weights = folders.get(name, "random:0")
+    full, half = (
+        opened(network=name, weights=weights, size=64, to_z="standardise", precision=precision)(Signal(scene(0.3), 0.0))
+        for precision in ("float32", "half")
+    )
+    assert not np.array_equal(full, half)
+    assert full @ half / 512 > 0.95  # the cosine
+
+
 # Refusals
 
 
@@ -332,6 +347,7 @@ def test_smoothing_lags_behind_a_cut_by_its_time_constant():
         ({"layers": {}}, "name at least one"),
         ({"layers": {"colour": 0.0}}, "weight other than 0"),
         ({"layers": {"colour": float("nan")}}, "weight other than 0"),
+        ({"precision": "int8"}, "no precision 'int8': choose float32, half"),
         ({"pool": "max"}, "no pool 'max': choose mean, 2x2, 3x3, 4x4"),
         ({"to_z": "reshape"}, "no way to_z 'reshape': choose calibrate, standardise"),
         ({"size": 8}, "size 8: give 32 to 4096 pixels"),

@@ -131,7 +131,7 @@ def test_convolutions_and_pools_are_torchvisions(picture):
                 heard.append(x)
     assert list(maps)[:4] == ["conv1_1", "conv1_2", "pool1", "conv2_1"] and list(maps)[-1] == "pool5"
     for mine, theirs in zip(maps.values(), heard, strict=True):
-        torch.testing.assert_close(mine.cpu(), theirs, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(mine.cpu(), theirs, rtol=1e-4, atol=5e-5)
 
 
 def test_paper_table_1():

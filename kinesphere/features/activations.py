@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kinesphere.features.networks import NETWORKS
+from kinesphere.features.networks import NETWORKS, Halving
 from kinesphere.features.region import WHOLE, checked_region, look
 from kinesphere.features.silhouette import Subject
 from kinesphere.features.smoothing import follow
@@ -27,6 +27,7 @@ from kinesphere.types import KinesphereError, Signal, check_all
 POOLS = {"mean": 1, "2x2": 2, "3x3": 3, "4x4": 4}  # cells along each side of the region
 TO_Z = ("calibrate", "standardise")
 WITHIN = ("frame", "silhouette")
+PRECISIONS = ("float32", "half")
 
 
 @dataclass
@@ -53,6 +54,7 @@ class Activations:
     region: tuple[float, float, float, float] = WHOLE  # left, top, right, bottom, as fractions of the frame as seen
     within: str = "frame"  # "silhouette": of the box round who is there, with the rest painted over
     size: int | None = None  # pixels of the region's longer side, aspect kept; None: what suits the network
+    precision: str = "float32"  # "half": in a large network faster, where the device computes it fast
     pool: str = "3x3"  # "mean" loses where things are; "2x2", "3x3", "4x4"
     to_z: str = "calibrate"
     warmup: float = 20.0  # calibrate: seconds before anything is forgotten
@@ -76,6 +78,8 @@ class Activations:
         self.region = checked_region(self.region)
 
     def _check_choices(self) -> None:
+        if self.precision not in PRECISIONS:
+            raise KinesphereError(f"no precision {self.precision!r}: choose {', '.join(PRECISIONS)}")
         if self.pool not in POOLS:
             raise KinesphereError(f"no pool {self.pool!r}: choose {', '.join(POOLS)}")
         if self.to_z not in TO_Z:
@@ -96,6 +100,8 @@ class Activations:
     def open(self, checkpoint: Any) -> None:
         """Load the network, meet the model (`checkpoint.G_ema.z_dim`, `checkpoint.D`) and forget all earlier signals."""
         self._network = NETWORKS[self.network](self.weights, checkpoint)
+        if isinstance(self._network, Halving) and self.precision == "half":
+            self._network.halve()
         self._alpha = layer_weights(self.layers, self._network.layers(), self._network.default, self.network)
         self._size = self.size or self._network.size
         self._z_dim = int(checkpoint.G_ema.z_dim)
@@ -122,7 +128,7 @@ class Activations:
         pictures = torch.from_numpy(seen).permute(2, 0, 1)[None].float() / 255
         with torch.no_grad():
             maps = self._network(pictures, tuple(self._alpha))
-            parts = [alpha * pooled(maps[name], POOLS[self.pool])[0] for name, alpha in self._alpha.items()]
+            parts = [alpha * pooled(maps[name].float(), POOLS[self.pool])[0] for name, alpha in self._alpha.items()]
         same = len({len(part) for part in parts}) == 1
         return (sum(parts) if same else torch.cat(parts)).cpu().double().numpy()  # type: ignore[union-attr]
 

@@ -106,7 +106,7 @@ class Pretrained:
         """What it is given of pictures [N, 3, h, w], uint8 or in [0, 1]."""
         height, width = pictures.shape[2:]
         resized = self.preprocessing.resized(pictures, *self.shape(height, width, size))
-        return self.preprocessing.normalised(resized.to(self.device))
+        return self.preprocessing.normalised(resized.to(self.device)).to(self.model.dtype)
 
     def labels(self) -> tuple[str, ...]:
         """The names of its classes, in the order of its logits."""

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from kinesphere.models import Generator, StyleGAN2
-from kinesphere.ops import to_pixels
+from kinesphere.ops import fast_dtype, to_pixels
 from kinesphere.runtime import graphs
 from kinesphere.runtime.chain import Synthesis
 from kinesphere.runtime.fixed import fixed
@@ -104,10 +104,7 @@ def detours(back_end: str, places: Iterable[str]) -> list[str]:
 
 def fast_precision(device: torch.device) -> str:
     """The precision that a device computes fastest in."""
-    if device.type == "cuda":
-        return "float16"
-    multiplies = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return "bfloat16" if device.type == "cpu" and multiplies else "float32"
+    return str(fast_dtype(device)).removeprefix("torch.")
 
 
 def fast_back_end(G: Generator, precision: str) -> str:

@@ -9,7 +9,7 @@ To add one: a class with the four fields and two methods of `Network`, and its n
 from kinesphere.features.networks.backbones import Backbone, DINOv2, EfficientNet, MobileNet
 from kinesphere.features.networks.discriminator import Discriminator
 from kinesphere.features.networks.filterbank import Filterbank
-from kinesphere.features.networks.network import Network
+from kinesphere.features.networks.network import Halving, Network
 from kinesphere.features.networks.vgg16 import VGG16
 
 NETWORKS: dict[str, type[Network]] = {
@@ -30,6 +30,7 @@ __all__ = [
     "Discriminator",
     "EfficientNet",
     "Filterbank",
+    "Halving",
     "MobileNet",
     "Network",
 ]

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from kinesphere.features.networks.network import Reached
 from kinesphere.features.pretrained import Pretrained, load, side_of
+from kinesphere.ops import fast_dtype
 from kinesphere.types import KinesphereError
 
 PREFIX = 16  # tokens before those of the picture, at most: a class, a teacher, some registers
@@ -42,6 +43,9 @@ class Backbone:
             )
         self.size = self._eye.preprocessing.size
         self._layers, self._modules = layers(self._eye)
+
+    def halve(self) -> None:
+        self._eye.model.to(fast_dtype(self._eye.device))
 
     def layers(self) -> tuple[str, ...]:
         """hidden0, hidden1 ..., last, in the order of the computation, each followed by its class token where there is one."""

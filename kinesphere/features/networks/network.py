@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -25,6 +25,14 @@ class Network(Protocol):
         """Every name that it can be asked for, in the order of the computation."""
 
     def __call__(self, pictures: Tensor, names: Sequence[str]) -> dict[str, Tensor]: ...
+
+
+@runtime_checkable
+class Halving(Protocol):
+    """A network that is large enough to gain by half precision."""
+
+    def halve(self) -> None:
+        """From now on compute in the half precision that the device computes fast, where there is one."""
 
 
 def no_weights_for(network: str, weights: str | None) -> None:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from kinesphere.features.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 from kinesphere.features.pretrained import random_weights
+from kinesphere.ops import fast_dtype
 from kinesphere.types import KinesphereError
 
 VGG16_URL = "https://download.pytorch.org/models/vgg16-397923af.pth"  # torchvision's IMAGENET1K_V1
@@ -63,7 +64,11 @@ class VGG16:
         self._read = vgg16_weights(weights)
         self._parameters: dict[str, Tensor] = {}
         accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-        self._device = accelerator or torch.device("cpu")
+        self._device, self._dtype = accelerator or torch.device("cpu"), torch.float32
+
+    def halve(self) -> None:
+        self._dtype = fast_dtype(self._device)
+        self._parameters = {}
 
     def layers(self) -> tuple[str, ...]:
         """Their names: conv1_1 to conv5_3, pool1 to pool5, adavgpool, fc1, fc2, fc3, in the order of the computation."""
@@ -73,6 +78,7 @@ class VGG16:
         """[N, 3, h, w] in [0, 1] -> the named layers; conv4_x is 512 channels at 1/8 of the size, conv5_x at 1/16."""
         x = pictures.to(self._device)
         x = (x - x.new_tensor(IMAGENET_MEAN)[:, None, None]) / x.new_tensor(IMAGENET_STD)[:, None, None]
+        x = x.to(self._dtype, memory_format=torch.channels_last)
         maps: dict[str, Tensor] = {}
         for name, parameter, shape in self.STAGES:
             x = self._stage(name, parameter, shape, x)
@@ -97,7 +103,8 @@ class VGG16:
     def _parameter(self, name: str, shape: tuple[int, ...]) -> Tensor:
         """A weight or bias, fetched when it is first needed: nine tenths of VGG16 are in fc1 and fc2, which few ask for."""
         if name not in self._parameters:
-            self._parameters[name] = self._read(name, shape).to(self._device, torch.float32)
+            kept = torch.channels_last if len(shape) == 4 else torch.contiguous_format
+            self._parameters[name] = self._read(name, shape).to(self._device, self._dtype, memory_format=kept)
         return self._parameters[name]
 
 
