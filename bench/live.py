@@ -1,6 +1,10 @@
-"""The live loop with the built-in patches and clip: rate, age of the picture, memory. Run: python bench/live.py --seconds 60
+"""The live loop with built-in patches and clip: rate, age of the picture, memory, and what each part costs by itself.
 
-Every figure of a run is measured in one process; compare ratios, not milliseconds, between machines and between runs.
+Run: python bench/live.py [--seconds 60]
+
+It plays as `kinesphere play` does, with the engine that is fastest here, paced at what PLAYED says: 60 a second is more than a
+stage needs, and tells what there is to spare. VGG16 has untrained weights, which take as long. Every figure of a run is measured
+in one process; compare ratios, not milliseconds, between machines and between runs.
 Saves bench/results/live.json.
 """
 
@@ -13,7 +17,7 @@ import platform
 import statistics
 import subprocess
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 
@@ -24,7 +28,7 @@ prepare()
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
-from kinesphere import checkpoints, patch, routes  # noqa: E402
+from kinesphere import checkpoints, patch, routes, runtime  # noqa: E402
 from kinesphere.engine import Engine  # noqa: E402
 from kinesphere.lanes import Drawn  # noqa: E402
 from kinesphere.looks.showing import Guide  # noqa: E402
@@ -33,6 +37,7 @@ from kinesphere.performance import Performance  # noqa: E402
 from kinesphere.shown import Example, Showing  # noqa: E402
 from kinesphere.sinks import Null  # noqa: E402
 from kinesphere.sources import Video  # noqa: E402
+from kinesphere.stage.pictures import jpeg as encoded  # noqa: E402
 from kinesphere.types import Signal  # noqa: E402
 
 HERE = Path(__file__).parent
@@ -54,14 +59,50 @@ def median_ms(work, repeats: int = 20) -> float:
     return statistics.median(took[3:]) * 1e3
 
 
+@dataclass(frozen=True)
+class Played:
+    """A built-in patch at a pace, perhaps with other eyes."""
+
+    patch: str
+    fps: float
+    eyes: dict[str, str] = field(default_factory=dict)  # fields of its features
+
+    @property
+    def name(self) -> str:
+        return " ".join(
+            [f"{self.patch} at {self.fps:g}", *(value for value in self.eyes.values() if value != "random:0")]
+        )
+
+
+VGG16 = {"network": "vgg16", "weights": "random:0"}
+PLAYED = [
+    Played("scene", 30),
+    Played("scene", 60),
+    Played("regions", 30),
+    Played("scene", 30, VGG16),
+    Played("scene", 30, {**VGG16, "precision": "half"}),
+]
+
+
 @torch.inference_mode()
 def alone(engine: Engine) -> dict[str, float]:
-    """Each stage by itself, milliseconds."""
-    G, clip = engine.G, Video(CLIP)
+    """Each part by itself, milliseconds."""
+    G, clip = engine.painter, Video(CLIP)
     clip.open()
-    ws = G.mapping(torch.randn(1, G.z_dim))
-    times = iter(i / 30 for i in range(10**6))
-    stages = {"synthesis": median_ms(lambda: G.synthesis(ws)), "source": median_ms(lambda: clip.read(next(times)))}
+    dice = torch.Generator().manual_seed(0)
+    z = torch.randn(1, G.z_dim, generator=dice)
+    others = [G.mapping(torch.randn(1, G.z_dim, generator=dice)) for _ in range(8)]
+    turns, times = iter(range(10**6)), iter(i / 30 for i in range(10**6))
+    img = G.synthesis(others[0])
+    frame = to_pixels(img)[0].numpy()
+    stages = {
+        "source": median_ms(lambda: clip.read(next(times))),
+        "mapping": median_ms(lambda: G.mapping(z)),
+        "synthesis": median_ms(lambda: G.synthesis(others[next(turns) % 8])),
+        "the exact model's synthesis": median_ms(lambda: engine.G.synthesis(others[0])),
+        "to 8 bits": median_ms(lambda: to_pixels(img).numpy()),
+        "JPEG": median_ms(lambda: encoded(frame)),
+    }
     for name, feature in engine.patch.features.items():
         picture = clip.read(0.0).value
         stages[f"feature {name}"] = median_ms(lambda f=feature: f(Signal(picture, next(times))))  # noqa: B023
@@ -70,11 +111,19 @@ def alone(engine: Engine) -> dict[str, float]:
     return stages
 
 
-def played(name: str, seconds: float) -> dict[str, object]:
-    instrument = patch.load(name)
+def played(what: Played, seconds: float) -> dict[str, object]:
+    instrument = patch.changed(
+        patch.load(what.patch),
+        {
+            "picture.fps": what.fps,
+            **{f"features.{n}.{key}": v for n in patch.load(what.patch).features for key, v in what.eyes.items()},
+        },
+    )
     instrument.sources = {source: Video(CLIP) for source in instrument.sources}
     instrument.sinks = {"nowhere": Null()}
     engine = Engine(instrument, checkpoints.load(instrument.model))
+    fastest = runtime.choose(engine.G, what.fps)
+    engine.painter = fastest[0]
     stages = alone(engine)
     memory, ages = [], []
 
@@ -82,10 +131,11 @@ def played(name: str, seconds: float) -> dict[str, object]:
         memory.append(resident())
         ages.append(status.age)
 
-    status = Performance(instrument, engine=engine).run(seconds, watch)
+    status = Performance(instrument, engine=engine, choose=lambda *wish: fastest).run(seconds, watch)
     settled = memory[len(memory) // 4 :]
     return {
-        "patch": name,
+        "patch": what.name,
+        "drawn by": f"{fastest[1].back_end}, {fastest[1].precision}",
         "pictures per second": round(status.fps, 1),
         "step p50 ms": round(status.step_p50 * 1e3, 1),
         "step p99 ms": round(status.step_p99 * 1e3, 1),
@@ -94,6 +144,7 @@ def played(name: str, seconds: float) -> dict[str, object]:
         "interval p50 ms": round(status.p50 * 1e3, 1),
         "interval p95 ms": round(status.p95 * 1e3, 1),
         "interval p99 ms": round(status.p99 * 1e3, 1),
+        "interval p99 / p50": round(status.p99 / status.p50, 2),
         "dropped": status.dropped,
         "age p50 ms": round(statistics.median(a for a in ages if a is not None) * 1e3),
         "memory growth MB": round(settled[-1] - settled[0], 1),
@@ -247,7 +298,7 @@ def main() -> None:
         "seconds": seconds,
         "overhead": overhead(),
         "shown": by_showing(),
-        "rows": [] if only else [played(name, seconds) for name in patch.builtin_names()],
+        "rows": [] if only else [played(what, seconds) for what in PLAYED],
     }
     if not only:
         (HERE / "results").mkdir(exist_ok=True)

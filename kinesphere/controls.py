@@ -199,6 +199,7 @@ WORDS: Mapping[str, Words] = {
     "picture.fps": Words("Pace", "How many pictures a second to aim at.", 1, 120, 1, "pictures/s"),
     "picture.back_end": Words("Drawn by", "Auto measures what is fastest here; exact is the model itself, as films are drawn."),
     "picture.precision": Words("Precision", "Half is faster and hardly to be seen; auto takes it where the pace needs it."),
+    "picture.smaller": Words("May be smaller", "Drawn with less detail and enlarged, where the pace needs that."),
     # sinks
     "window.fullscreen": Words("Full screen", "Fills the display."),
     "window.display": Words("Display", "Which display: 0 is the main one, 1 the next, such as a projector.", 0, 4, 1),

@@ -169,6 +169,7 @@ class Picture:
     fps: float = 30.0  # pictures a second, live
     back_end: str = "auto"  # live: what computes, one of ASKED_BACK_ENDS; films are always drawn by the exact model
     precision: str = "auto"  # live: "float32", "half", or "auto", half where the pace needs it
+    smaller: bool = False  # live: whether it may be drawn at a smaller size and enlarged, where the pace needs that
 
     def __post_init__(self) -> None:
         for name, choices in {"back_end": ASKED_BACK_ENDS, "precision": ASKED_PRECISIONS}.items():

@@ -134,8 +134,8 @@ class Slope:
         return self.low + (self.high - self.low) * max(0.0, t - self.begin) / self.seconds
 
 
-Choosing = Callable[[Generator, float, str, str], tuple[Generator, Choice]]
-"""From a model, pictures a second, and the patch's `back_end` and `precision`, to what draws them."""
+Choosing = Callable[[Generator, float, str, str, bool], tuple[Generator, Choice]]
+"""From a model, pictures a second, and the patch's `back_end`, `precision` and `smaller`, to what draws them."""
 
 
 @dataclass(frozen=True)
@@ -704,9 +704,10 @@ class Performance:
             self._asked, self._order, self.loading = self._target.patch, None, ""
 
 
-def _wish(patch: Patch) -> tuple[float, str, str]:
+def _wish(patch: Patch) -> tuple[float, str, str, bool]:
     """What a patch says about what draws."""
-    return patch.picture.fps, patch.picture.back_end, patch.picture.precision
+    wished = patch.picture
+    return wished.fps, wished.back_end, wished.precision, wished.smaller
 
 
 def _kept(stations: Mapping[str, Any], playing: Mapping[str, Any]) -> dict[str, Any]:

@@ -427,9 +427,9 @@ class Chooser:
         self.asked, self.free, self.broken = [], threading.Event(), None
         self.free.set()
 
-    def __call__(self, G, fps, back_end, precision):
+    def __call__(self, G, fps, back_end, precision, smaller):
         self.free.wait(PATIENCE)
-        self.asked.append((G, fps, back_end, precision))
+        self.asked.append((G, fps, back_end, precision, smaller))
         if self.broken:
             raise self.broken
         exactness = "bfloat16" if precision == "half" else "float32"
@@ -449,7 +449,7 @@ def test_what_draws_is_chosen_before_the_first_picture_and_for_every_model():
     choose = Chooser()
     stage = Stage(choose=choose)
     engine = stage.performance.engine
-    assert choose.asked == [(engine.G, 30.0, "auto", "auto")] and engine.painter is not engine.G
+    assert choose.asked == [(engine.G, 30.0, "auto", "auto", False)] and engine.painter is not engine.G
     assert alike(stage.beat(), picture_of(stage.models["one"], seed=3))
     stage.performance.play(replace(stage.performance.patch, model="two"))
     stage.loaded()

@@ -248,13 +248,14 @@ def test_openvino_is_missing_and_that_is_said(tiny, monkeypatch):
 def speeds(monkeypatch):
     """Engines that take as long as is said, in milliseconds, by (back end, precision)."""
     told = {}
-    monkeypatch.setattr(governor.compiling, "compile", lambda G, *engine, waits: engine)
-    monkeypatch.setattr(governor.compiling, "fast_precision", lambda device: "bfloat16")
     monkeypatch.setattr(
-        governor, "took", lambda engine, enough: told[engine if isinstance(engine, tuple) else "exact"] / 1e3
+        governor.compiling, "compile", lambda G, *engine, waits, size=None: (*engine, size) if size else engine
     )
+    monkeypatch.setattr(governor.compiling, "fast_precision", lambda device: "bfloat16")
+    monkeypatch.setattr(governor, "took", lambda engine, enough: told.get(engine, told["exact"]) / 1e3)
 
-    def speak(torch_full, torch_half, openvino_full, openvino_half, exact=1000.0):
+    def speak(torch_full, torch_half, openvino_full, openvino_half, exact=1000.0, smaller=()):
+        told.update({("openvino", "bfloat16", size): took for size, took in smaller})
         told.update(
             {("torch", "float32"): torch_full, ("torch", "bfloat16"): torch_half, ("openvino", "float32"): openvino_full,
              ("openvino", "bfloat16"): openvino_half, "exact": exact}
@@ -292,6 +293,23 @@ def test_the_governor_tries_only_what_is_asked_for(tiny, speeds, asked, chosen):
     speeds(9, 4, 7, 3)
     _, choice = runtime.choose(tiny, 30.0, *asked)
     assert (choice.back_end, choice.precision) == chosen
+
+
+@pytest.mark.parametrize(
+    ("smaller", "allowed", "size", "words"),
+    [
+        ([(16, 30), (8, 5)], True, 8, "it keeps 30 pictures a second, drawn at 8 px and enlarged"),
+        ([(16, 15), (8, 5)], True, 16, "it keeps 30 pictures a second, drawn at 16 px and enlarged"),
+        ([(16, 60), (8, 50)], True, 8, "it comes nearest to 30 pictures a second, drawn at 8 px and enlarged"),
+        ([(16, 15)], False, None, "it comes nearest to 30 pictures a second"),
+    ],
+)
+def test_it_is_drawn_smaller_only_where_that_is_allowed_and_needed(tiny, speeds, small, smaller, allowed, size, words):
+    speeds(400, 90, 300, 70, smaller=smaller)
+    made, choice = runtime.choose(tiny, 30.0, smaller=allowed)
+    assert choice.size == size and choice.why == words and made == ("openvino", "bfloat16", *([size] if size else []))
+    speeds(9, 4, 7, 3)
+    assert runtime.choose(tiny, 30.0, smaller=allowed)[1].size is None
 
 
 def test_what_cannot_be_had_is_said(tiny):
@@ -395,6 +413,42 @@ print(any(name.startswith("openvino_telemetry.") for name in sys.modules), [t.na
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, cwd=ROOT)
     assert done.stdout.split(maxsplit=1) == ["False", "['MainThread']\n"], done.stdout + done.stderr
+
+
+# Smaller
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Sizes worth looking at, for models of 32 px."""
+    monkeypatch.setattr(runtime.smaller, "SMALLEST", 8)
+
+
+@pytest.mark.parametrize(("back_end", "precision"), ENGINES)
+def test_a_smaller_picture_is_the_sum_of_the_smaller_resolutions(small, back_end, precision):
+    G, _ = made("stylegan2", back_end, precision)
+    fast = runtime.compile(G, back_end, precision, size=16)
+    ws = styles(G, 2, n=2)
+    x = img = None
+    for i, block in enumerate(G.synthesis.blocks()[:3]):
+        row = max(2 * i - 1, 0)
+        x, img = block(x, img, ws[:, row : row + block.num_conv + 1].unbind(1), "const")
+    assert img.shape[2:] == (16, 16)
+    drawn = fast.synthesis(ws)
+    assert drawn.shape == (2, 3, 32, 32)
+    assert likeness(drawn, F.interpolate(img, size=(32, 32), mode="bilinear")) >= LEAST[precision]
+    with bent(fast, *BENDS["weights"](fast, 0.0), noise(fast, 0.0, strength=3.0, at="b32.conv1")):
+        assert fast.synthesis(ws).shape == drawn.shape
+    assert runtime.detours(back_end, ["b32.conv1.noise_strength"], 16) == [
+        "b32.conv1.noise_strength is bent, which is not seen at 16 px"
+    ]
+
+
+def test_a_size_that_cannot_be_drawn_is_refused(small, tiny):
+    with pytest.raises(KinesphereError, match=r"size 12: this model can be drawn at \[16, 8\]"):
+        runtime.compile(tiny, size=12)
+    with pytest.raises(KinesphereError, match="size 16: this model can be drawn at its own size only"):
+        runtime.compile(tiny_generator("stylegan3"), size=16)
 
 
 # What compilers keep on the disk

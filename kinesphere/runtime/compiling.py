@@ -14,7 +14,7 @@ from torch import Tensor
 
 from kinesphere.models import Generator, StyleGAN2
 from kinesphere.ops import fast_dtype, to_pixels
-from kinesphere.runtime import graphs
+from kinesphere.runtime import graphs, smaller
 from kinesphere.runtime.chain import Synthesis
 from kinesphere.runtime.fixed import fixed
 from kinesphere.runtime.memory import remember
@@ -28,7 +28,12 @@ COMPILERS = ("g++", "clang++", "cl")  # of C++
 
 
 def compile(
-    G: Generator, back_end: str = "auto", precision: str = "auto", remembers: bool = True, waits: bool = True
+    G: Generator,
+    back_end: str = "auto",
+    precision: str = "auto",
+    remembers: bool = True,
+    waits: bool = True,
+    size: int | None = None,
 ) -> Generator:
     """`G` on a faster engine, on the device on which it is.
 
@@ -36,7 +41,8 @@ def compile(
     `precision`: "float32" (100 dB and more beside `G`), "bfloat16" or "float16" (44 dB and more), or "auto", the half precision
     that the device computes fast, where there is one. `remembers`: what has not changed since the last picture is not computed
     again, which keeps every layer's output. `waits`: whether a picture may wait for a compiler; otherwise what is not compiled
-    yet is drawn by torch meanwhile, but for the first picture of all.
+    yet is drawn by torch meanwhile, but for the first picture of all. `size`: one of `sizes(G)`, at which it is drawn and then
+    enlarged, pixels.
     Raises KinesphereError where this machine has not what is asked for, or it cannot draw this generator.
     """
     device = G.w_avg.device
@@ -48,15 +54,21 @@ def compile(
         raise KinesphereError(f"no back end {back_end!r}: choose auto, {', '.join(BACK_ENDS)}")
     if words := lacking(G, back_end, precision):
         raise KinesphereError(words)
+    if size is not None and size not in smaller.sizes(G):
+        raise KinesphereError(f"size {size}: this model can be drawn at {smaller.sizes(G) or 'its own size only'}")
     dtype = PRECISIONS[precision]
     made = fixed(G, dtype, fuses=back_end == "inductor")
+    if size is not None:
+        smaller.drop(made, size)  # type: ignore[arg-type]
     if back_end != "torch":
         program = import_module(f"kinesphere.runtime.{back_end}").program
         made.synthesis.__dict__["forward"] = Synthesis(made, dtype, program, remembers, waits).forward  # type: ignore[arg-type]
+    if remembers and device.type == "cpu":  # elsewhere to compare is to wait
+        remember(made)
+    if size is not None:
+        smaller.enlarge(made)  # type: ignore[arg-type]
     if device.type == "cuda":
         graphs.install(made)
-    elif remembers and device.type == "cpu":  # elsewhere to compare is to wait
-        remember(made)
     return made
 
 
@@ -90,12 +102,14 @@ def compiler() -> str | None:
     return next(filter(None, map(shutil.which, filter(None, (os.environ.get("CXX"), *COMPILERS)))), None)
 
 
-def detours(back_end: str, places: Iterable[str]) -> list[str]:
-    """Where bends at these places of a generator make a back end slower, in words."""
+def detours(back_end: str, places: Iterable[str], size: int | None = None) -> list[str]:
+    """Where bends at these places of a generator make a back end slower, or what is drawn at `size` leaves them out, in words."""
     words = []
     for place in places:
         part, _, name = place.rpartition(".")
-        if name in ("weight", "bias", "magnitude_ema"):
+        if size is not None and int(place.partition(".")[0][1:]) > size:
+            words.append(f"{place} is bent, which is not seen at {size} px")
+        elif name in ("weight", "bias", "magnitude_ema"):
             words.append(f"{place} is bent: {part} is computed as the exact model does")
         elif back_end in CHAINED and name in ("conv0", "conv1", "torgb", "affine"):
             words.append(f"{place} is bent: {place.partition('.')[0]} is drawn by torch")

@@ -10,6 +10,7 @@ import torch
 
 from kinesphere.models import Generator
 from kinesphere.runtime import compiling
+from kinesphere.runtime.smaller import sizes
 from kinesphere.types import KinesphereError
 
 SHARE = 0.6  # of the time for a picture that drawing it may take: the rest is for features, sinks and other programs
@@ -26,14 +27,18 @@ class Choice:
     precision: str  # one of compiling.PRECISIONS
     seconds: float  # for one picture of which everything changes
     why: str  # in words
+    size: int | None = None  # pixels at which it is drawn and then enlarged; None: its own
 
 
 @torch.inference_mode()
-def choose(G: Generator, fps: float, back_end: str = "auto", precision: str = "auto") -> tuple[Generator, Choice]:
+def choose(
+    G: Generator, fps: float, back_end: str = "auto", precision: str = "auto", smaller: bool = False
+) -> tuple[Generator, Choice]:
     """`G` on the fastest engine of the highest precision that draws `fps` pictures a second with time to spare.
 
-    Where none does, on the fastest of all. `back_end` and `precision`, of ASKED_BACK_ENDS and ASKED_PRECISIONS, narrow what is
-    tried. Needs the machine for a second or two, to measure. Raises KinesphereError where nothing of that can be had here.
+    Where none does, on the fastest of all; `smaller` then allows the largest smaller size that keeps the pace. `back_end` and
+    `precision`, of ASKED_BACK_ENDS and ASKED_PRECISIONS, narrow what is tried. Needs the machine for a second or two, to measure.
+    Raises KinesphereError where nothing of that can be had here.
     """
     half = compiling.fast_precision(G.w_avg.device)
     levels = dict.fromkeys({"auto": ("float32", half), "float32": ("float32",), "half": (half,)}[precision])
@@ -50,11 +55,19 @@ def choose(G: Generator, fps: float, back_end: str = "auto", precision: str = "a
         if any(seconds <= SHARE / fps for seconds, *_ in tried):
             break
     seconds, back, level, made = min(tried, key=lambda one: one[0])
+    size = None
+    for smaller_size in sizes(G) if smaller and back != "exact" else []:
+        if seconds <= SHARE / fps:
+            break
+        size, made = smaller_size, compiling.compile(G, back, level, waits=False, size=smaller_size)
+        seconds = took(made, SHARE / fps)
     keeps = "keeps" if seconds <= SHARE / fps else "comes nearest to"
-    why = (
-        "as asked for" if sum(not words for words in lacking.values()) == 1 else f"it {keeps} {fps:g} pictures a second"
-    )
-    return made, Choice(back, level, seconds, why)
+    why = f"it {keeps} {fps:g} pictures a second"
+    if size is not None:
+        why += f", drawn at {size} px and enlarged"
+    elif sum(not words for words in lacking.values()) == 1:
+        why = "as asked for"
+    return made, Choice(back, level, seconds, why, size)
 
 
 def _lacking(G: Generator, back_end: str, precision: str) -> str:

@@ -119,7 +119,7 @@ def drawn_by(engine: Engine) -> dict[str, Any]:
     places = dict.fromkeys(place for _, bending in [*engine.bendings.values()] for place in bending)
     return {
         "back_end": choice.back_end, "precision": choice.precision, "ms": round(choice.seconds * 1e3, 1),
-        "why": choice.why, "detours": runtime.detours(choice.back_end, places),
+        "why": choice.why, "detours": runtime.detours(choice.back_end, places, choice.size),
     }  # fmt: skip
 
 
