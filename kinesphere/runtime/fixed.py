@@ -21,6 +21,7 @@ from kinesphere.ops import conv2d_up
 from kinesphere.runtime.winograd import F2, F4, Winograd
 
 M = TypeVar("M", bound=nn.Module)
+FEW = 8  # pixels of a side
 WIDE, TALL = 256, 16  # channels and pixels from which Winograd's convolutions are faster on a CPU (bench/speed.py)
 
 
@@ -40,14 +41,16 @@ def fixed(G: Generator, dtype: torch.dtype, fuses: bool = False) -> Generator:
     `fuses`: whether it is for a compiler that makes one loop of what lies between convolutions.
     """
     made = twin(G).eval()
-    wide = _wide(made)
+    wide, rough = _wide(made), _rough(made)
     for part in made.modules():
         if isinstance(part, Dense):
             scaled = part.used()
             _instead(part, "used", ("weight", "bias"), lambda scaled=scaled: scaled)
         elif isinstance(part, stylegan1.Layer) and part.weight is not None:
-            kernel = part.kernel().to(dtype, memory_format=torch.channels_last)
+            kind = torch.float32 if part in rough else dtype
+            kernel = part.kernel().to(kind, memory_format=torch.channels_last)
             _instead(part, "kernel", ("weight",), lambda kernel=kernel: kernel)
+            _full_after(part)
         elif isinstance(part, stylegan2.SynthesisLayer):
             _instead(
                 part,
@@ -66,6 +69,20 @@ def fixed(G: Generator, dtype: torch.dtype, fuses: bool = False) -> Generator:
             )  # its filters stay in float32
             _instead(part, "convolve", ("weight", "magnitude_ema"), quick)
     return made
+
+
+def _rough(G: Generator) -> set[nn.Module]:
+    """The layers of a StyleGAN1 that stay in float32: on few pixels an instance norm can make any error large. They cost little."""
+    if not isinstance(G, stylegan1.StyleGAN1):
+        return set()
+    blocks = [G.synthesis.get_submodule(f"b{r}") for r in G.synthesis.resolutions if r <= FEW]
+    return {layer for block in blocks for layer in block.children()}
+
+
+def _full_after(part: stylegan1.Layer) -> None:
+    """Let what follows a convolution be computed in float32: an instance norm makes what was rounded before it larger."""
+    convolve = part.convolve
+    part.__dict__["convolve"] = lambda x: convolve(x).float()
 
 
 def _wide(G: Generator) -> set[nn.Module]:

@@ -56,8 +56,8 @@ def program(synthesis: Synthesis, part: Part) -> Program:
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_NUM_THREADS": torch.get_num_threads(),
     }
-    request = core().compile_model(model(synthesis, part), "CPU", settings).create_infer_request()
-    return functools.partial(infer, request, goes_on=part.end < len(synthesis.steps), dtype=synthesis.dtype)
+    compiled = core().compile_model(model(synthesis, part), "CPU", settings)
+    return Request(compiled, part.end < len(synthesis.steps), synthesis.dtype)
 
 
 def model(synthesis: Synthesis, part: Part) -> Any:
@@ -86,19 +86,28 @@ def model(synthesis: Synthesis, part: Part) -> Any:
     return openvino.Model(outputs, inputs, "run")
 
 
-def infer(request: Any, given: list[Tensor], goes_on: bool, dtype: torch.dtype) -> State:
-    """What a run gives for these inputs. Nothing is copied: OpenVINO reads and writes the memory of torch."""
-    for i, tensor in enumerate(given):
-        request.set_input_tensor(i, shared(tensor))
-    outputs = request.model_outputs
-    made = [torch.empty(list(o.shape), dtype=torch.float32) for o in outputs[: len(outputs) - goes_on]]
-    if goes_on:
-        made.append(torch.empty(list(outputs[-1].shape), dtype=dtype))
-    for i, tensor in enumerate(made):
-        request.set_output_tensor(i, shared(tensor))
-    request.infer()
-    x = made.pop().permute(0, 3, 1, 2) if goes_on else None
-    return x, made[0] if made else None
+class Request:
+    """A compiled part that is given tensors and gives some. Nothing is copied: OpenVINO reads and writes the memory of torch."""
+
+    def __init__(self, compiled: Any, goes_on: bool, dtype: torch.dtype) -> None:
+        self.request, self.goes_on = compiled.create_infer_request(), goes_on
+        shapes = [list(output.shape) for output in compiled.outputs]
+        self.outputs = [(shape, torch.float32) for shape in shapes]
+        if goes_on:
+            self.outputs[-1] = shapes[-1], dtype
+        self.given: list[Tensor | None] = [None] * len(compiled.inputs)  # last: noise, for one, stays the same
+
+    def __call__(self, given: list[Tensor]) -> State:
+        for i, tensor in enumerate(given):
+            if tensor is not self.given[i]:
+                self.request.set_input_tensor(i, shared(tensor))
+                self.given[i] = tensor
+        made = [torch.empty(shape, dtype=dtype) for shape, dtype in self.outputs]
+        for i, tensor in enumerate(made):
+            self.request.set_output_tensor(i, shared(tensor))
+        self.request.infer()
+        x = made.pop().permute(0, 3, 1, 2) if self.goes_on else None
+        return x, made[0] if made else None
 
 
 def shared(tensor: Tensor) -> Any:
