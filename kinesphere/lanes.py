@@ -7,13 +7,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import torch
 
+from kinesphere.features.smoothing import Glide
 from kinesphere.patch import BadPatch, Patch
 from kinesphere.sources.geometry import resized
 from kinesphere.types import Feature, KinesphereError, Latest, Signal, Sink, Sound, Source, heard, let_go, names_of
@@ -342,6 +343,7 @@ class Drawing(Lane):
         self.is_open = True
         self.signals = signals  # of its source; another mailbox may be put here while it runs
         self.mailbox: Latest[Drawn] = Latest()
+        self.glide = Glide()
         self._watched: Latest[Signal] | None = None
         self._count = 0
 
@@ -422,9 +424,18 @@ class Lineup:
     drawn: Mapping[str, Latest[Drawn]]
     screen: Callable[[np.ndarray, float], None]  # takes each frame and its time
 
+    glides: Mapping[str, Glide] = field(default_factory=dict)  # of the features that are latents
+
     def features(self, t: float) -> dict[str, Drawn]:
+        """For the picture at time `t`; a latent that comes more slowly than pictures is on its way."""
         newest = {name: mailbox.latest() for name, mailbox in self.drawn.items()}
-        return {name: drawn for name, drawn in newest.items() if drawn is not None}
+        return {name: self._gliding(name, drawn, t) for name, drawn in newest.items() if drawn is not None}
+
+    def _gliding(self, name: str, drawn: Drawn, t: float) -> Drawn:
+        if name not in self.glides:
+            return drawn
+        value = self.glides[name](drawn.value, t)
+        return drawn if value is drawn.value else replace(drawn, value=value)
 
     def show(self, frame: np.ndarray, t: float) -> None:
         self.screen(frame, t)
@@ -463,6 +474,12 @@ class OwnThreads:
         """What a source shows, now and when another has its name."""
         return self.signals.setdefault(source, Latest())
 
+    def newest(self) -> dict[str, Drawn]:
+        """The newest value of each feature that has one yet."""
+        lanes = [lane for lane in self.lanes.copy().values() if isinstance(lane, Drawing)]
+        values = {lane.place.removeprefix("features."): lane.mailbox.latest() for lane in lanes}
+        return {name: drawn for name, drawn in values.items() if drawn is not None}
+
     def play(self, patch: Patch, first: Mapping[str, Drawn] | None = None) -> Lineup:
         """What is not in the patch ends, what is new in it begins, what is in both goes on. Returns what a step then reads.
 
@@ -478,20 +495,22 @@ class OwnThreads:
         for place, lane in list(self.lanes.items()):
             if stations.get(place) is not lane.station:
                 self._end(lane)
-        drawn = {}
+        drawn, glides = {}, {}
         for place, station in stations.items():
             section, _, name = place.partition(".")
             lane = self.lanes.get(place) or self._lane(section, name, station)
             if isinstance(lane, Drawing):
                 lane.signals = self.view(patch.source_of(name))
                 drawn[name] = lane.mailbox
+                if station.vector:
+                    glides[name] = lane.glide
                 if place not in self.lanes and (
                     known := first.get(name) if first is not None else _last(last.get(place), station)
                 ):
                     lane.mailbox.put(known)
             if place not in self.lanes:
                 self._begin(lane)
-        return Lineup(drawn, self.screen)
+        return Lineup(drawn, self.screen, glides)
 
     def _lane(self, section: str, name: str, station: Any) -> Lane:
         place = f"{section}.{name}"

@@ -236,7 +236,7 @@ class Performance:
 
     def values(self) -> dict[str, Drawn]:
         """The newest value of each feature that has one."""
-        return self.engine.lanes.features(self.clock())
+        return self._threads.newest()
 
     def view(self, source: str) -> Latest[Signal]:
         """What a source shows, now and when another source has its name."""

@@ -111,7 +111,7 @@ def test_the_picture_is_never_older_than_the_newest_features(tiny_checkpoint):
     def spied(now, features, t, dt):
         mailbox = now.lanes.drawn["pool"]
         used.append(features["pool"].t if features else -1.0)
-        if features and (newest := mailbox.latest()) is not features["pool"]:
+        if features and (newest := mailbox.latest()).t != features["pool"].t:
             stale.append(newest.t - features["pool"].t)  # one that came after this step had looked
         return follow(now, features, t, dt)
 
