@@ -146,6 +146,15 @@ def mix(a: Tensor, b: Tensor, rows: slice | Iterable[int] = slice(None), amount:
     return lerp(a, b, chosen * torch.as_tensor(amount, dtype=a.dtype, device=a.device))
 
 
+def mix_styles(a: Tensor, b: Tensor, cutoff: Tensor) -> Tensor:
+    """Style mixing of a batch, each pair at its own row: `a` with the rows of `b` from `cutoff` [N] on; `num_ws` leaves `a` alone.
+
+    ws [N, num_ws, w_dim] each (Karras et al. 2019, section 3.1).
+    """
+    late = torch.arange(a.shape[1], device=a.device) >= cutoff[:, None]  # [N, num_ws]
+    return torch.where(late[:, :, None], b, a)
+
+
 def mixing_desk(sources: Sequence[Tensor], weights: Amount, centre: Tensor) -> Tensor:
     """Mix any number of sources, each row by its own weights: `centre + sum_s weights[row, s] * (sources[s] - centre)`.
 

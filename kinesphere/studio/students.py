@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from kinesphere import runtime
 from kinesphere.checkpoints import Card, Checkpoint
+from kinesphere.latent import mix_styles
 from kinesphere.models import Generator, StyleGAN2
 from kinesphere.runtime.governor import took
 from kinesphere.studio.perceptual import distance
@@ -203,8 +204,7 @@ def _mixed(G: Generator, n: int, seed: int) -> Tensor:
     dice = torch.Generator().manual_seed(seed)
     cutoffs = torch.randint(1, G.num_ws, (n,), generator=dice).to(ws.device)
     cutoffs[::2] = G.num_ws
-    rows = torch.arange(G.num_ws, device=ws.device)
-    return torch.where((rows < cutoffs[:, None])[:, :, None], ws, others)
+    return mix_styles(ws, others, cutoffs)
 
 
 @torch.no_grad()

@@ -13,6 +13,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from kinesphere.latent import mix_styles
 from kinesphere.models import Generator, set_precision
 from kinesphere.models.stylegan3 import Layer, StyleGAN3
 from kinesphere.train import losses
@@ -142,7 +143,7 @@ class Training:
             return G.mapping(z[:, 0], c), c
         ws = G.mapping(z.transpose(0, 1).reshape(2 * n, -1), None if c is None else c.repeat(2, 1))
         cutoff = losses.mixing_cutoffs(u, G.num_ws, self.recipe.style_mixing)
-        return losses.mix_styles(ws[:n], ws[n:], cutoff), c
+        return mix_styles(ws[:n], ws[n:], cutoff), c
 
     def shown(self, img: Tensor, purpose: str, part: Part) -> Tensor:
         """What D gets to see of pictures: blurred at first, augmented."""

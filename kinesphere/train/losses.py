@@ -59,12 +59,6 @@ def path_lengths(img: Tensor, ws: Tensor, noise: Tensor) -> Tensor:
     return gradient.square().sum(2).mean(1).sqrt()
 
 
-def mix_styles(ws: Tensor, other: Tensor, cutoff: Tensor) -> Tensor:
-    """Rows from `cutoff` [N] on are taken from `other`; `num_ws` leaves `ws` alone (Karras et al. 2019, section 3.1)."""
-    late = torch.arange(ws.shape[1], device=ws.device)[None] >= cutoff[:, None]  # [N, num_ws]
-    return torch.where(late[:, :, None], other, ws)
-
-
 def mixing_cutoffs(u: Tensor, num_ws: int, probability: float) -> Tensor:
     """Where styles change over, [N], from uniform numbers `u` [N, 2]: rows 1 ... num_ws - 1 alike, none at 1 - probability."""
     cutoff = 1 + (u[:, 0] * (num_ws - 1)).long()
