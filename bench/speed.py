@@ -1,12 +1,14 @@
 """How fast the generators are, beside the plain formulation and beside what the machine can do at all.
 
-Run: python bench/speed.py [--only '256 px'] [--rounds 15]
+Run: python bench/speed.py [--only '256 px'] [--rounds 15] [--device cuda]
 
 Every engine of one configuration draws three pictures in each round, of which the first is not counted, so that what happens to
 the machine happens to all alike; figures are medians. The plain formulation is bench/plain.py. Weights are random, noise and biases
 are not zero, RGB has a spread of 0.4; PSNR is against the exact model, for a range of 2. All sides keep their memory
 (kinesphere/startup.py). The ceiling is what a 3x3 convolution of 256 channels at 128 px reaches on this machine in the
-same run. Saves bench/results/speed.json; --docs puts the figures into docs/speed.md.
+same run. On a GPU the runtime's engines are CUDA graphs, and the same model under torch.compile alone stands beside them; a
+profile of each is kept in the folder --profiles. Saves bench/results/speed.json, of a GPU speed-cuda.json; --docs puts the former
+into docs/speed.md.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ import torch.nn.functional as F  # noqa: E402
 from plain import plain  # noqa: E402
 from stage import about, save  # noqa: E402
 from torch import Tensor  # noqa: E402
+from torch.profiler import profile  # noqa: E402
 
 from kinesphere import runtime  # noqa: E402
 from kinesphere.models import Generator, StyleGAN2, StyleGAN3  # noqa: E402
@@ -114,29 +117,29 @@ def interleaved(engines: dict[Any, Callable[[], Any]], rounds: int) -> dict[Any,
             for turn in range(3):
                 began = time.perf_counter()
                 run()
+                if torch.cuda.is_initialized():
+                    torch.cuda.synchronize()
                 if i and turn:
                     took[name].append((time.perf_counter() - began) * 1e3)
     return {name: statistics.median(times) for name, times in took.items()}
 
 
-def ceiling(dtype: torch.dtype, n: int = 20) -> float:
+def ceiling(dtype: torch.dtype, device: str) -> float:
     """GFLOP/s of a 3x3 convolution, 256 channels at 128 px."""
-    x = torch.randn(1, 256, 128, 128).to(dtype, memory_format=torch.channels_last)
-    w = torch.randn(256, 256, 3, 3).to(dtype, memory_format=torch.channels_last)
-    times = []
-    for _ in range(n):
-        began = time.perf_counter()
-        F.conv2d(x, w, padding=1)
-        times.append(time.perf_counter() - began)
-    return 2 * 9 * 256**2 * 128**2 / statistics.median(times) / 1e9
+    x = torch.randn(1, 256, 128, 128, device=device).to(dtype, memory_format=torch.channels_last)
+    w = torch.randn(256, 256, 3, 3, device=device).to(dtype, memory_format=torch.channels_last)
+    ms = interleaved({"convolution": lambda: F.conv2d(x, w, padding=1)}, 10)["convolution"]
+    return 2 * 9 * 256**2 * 128**2 / ms / 1e6
 
 
 @torch.inference_mode()
-def engines(name: str, rounds: int) -> list[dict[str, Any]]:
+def engines(name: str, rounds: int, device: str, profiles: Path | None) -> list[dict[str, Any]]:
     """One row for each engine: milliseconds, times plain, share of the ceiling, PSNR."""
     G = stirred(CONFIGS[name]())
-    ws = G.mapping(torch.randn(1, G.z_dim))
-    exact, flop = G.synthesis(ws), gflop(G)
+    flop = gflop(G)
+    G = G.to(device)
+    ws = G.mapping(torch.randn(1, G.z_dim, device=device))
+    exact = G.synthesis(ws)
     drawn: dict[tuple[str, str], Callable[[Tensor], Tensor]] = {
         ("plain", "float32"): plain(G),
         ("exact", "float32"): G.synthesis,
@@ -145,8 +148,10 @@ def engines(name: str, rounds: int) -> list[dict[str, Any]]:
         for precision in ("float32", runtime.fast_precision(G.w_avg.device)):
             if not runtime.lacking(G, back_end, precision):
                 drawn[back_end, precision] = runtime.compile(G, back_end, precision, remembers=False).synthesis
+    if device != "cpu":
+        drawn["torch.compile alone", "float32"] = torch.compile(G.synthesis.forward, dynamic=False)
     ms = interleaved({engine: lambda draw=draw: draw(ws) for engine, draw in drawn.items()}, rounds)
-    top = {precision: ceiling(getattr(torch, precision)) for _, precision in drawn}
+    top = {precision: ceiling(getattr(torch, precision), device) for _, precision in drawn}
     rows = []
     for (engine, precision), draw in drawn.items():
         took = ms[engine, precision]
@@ -156,7 +161,18 @@ def engines(name: str, rounds: int) -> list[dict[str, Any]]:
             "PSNR dB": None if engine == "exact" else psnr(draw(ws), exact),
         })  # fmt: skip
         print("  ".join(f"{key} {value}" for key, value in rows[-1].items()), flush=True)
+        if profiles is not None:
+            kept = profiles / f"{name}, {engine}, {precision}.txt".replace(" / ", "-")
+            kept.write_text(profiled(lambda draw=draw: draw(ws)))
     return rows
+
+
+def profiled(draw: Callable[[], Any]) -> str:
+    """What ten pictures spend their time on, as a table."""
+    with profile() as found:
+        for _ in range(10):
+            draw()
+    return str(found.key_averages().table(sort_by="self_cpu_time_total", row_limit=25, max_name_column_width=70))
 
 
 @torch.inference_mode()
@@ -233,20 +249,28 @@ def main() -> None:
     ask.add_argument("--docs", action="store_true", help="only put the saved figures into docs/speed.md")
     ask.add_argument("--only", default="", help="configurations whose name has this in it")
     ask.add_argument("--rounds", type=int, default=15)
-    ask.add_argument("--out", type=Path, default=RESULTS)
+    ask.add_argument("--device", default="cpu")
+    ask.add_argument("--profiles", type=Path, help="a folder for what each engine spends its time on")
+    ask.add_argument("--out", type=Path, help="default bench/results/speed.json, or speed-DEVICE.json")
     given = ask.parse_args()
     if given.docs:
         docs()
         return
     torch.manual_seed(0)
+    if given.profiles is not None:
+        given.profiles.mkdir(parents=True, exist_ok=True)
     names = [name for name in CONFIGS if given.only in name]
     result = about("speed.py", given, sys.argv[1:])
-    result["engines"] = [row for name in names for row in engines(name, given.rounds)]
-    result["changed"] = [
-        row for name in names if name in ("1024 px, 32768 / 512", "256 px, 16384 / 512") for row in changed(name, 5)
-    ]
-    result["batches"] = [row for name in names if name == "256 px, 4096 / 128" for row in batches(name, 15)]
-    save(result, given.out)
+    if given.device != "cpu":
+        result["machine"] += f", {torch.cuda.get_device_name()}"
+    result["engines"] = [row for name in names for row in engines(name, given.rounds, given.device, given.profiles)]
+    if given.device == "cpu":  # a GPU's graphs draw everything again, one batch size for each
+        whole, small = ("1024 px, 32768 / 512", "256 px, 16384 / 512"), "256 px, 4096 / 128"
+        result["changed"] = [row for name in names if name in whole for row in changed(name, 5)]
+        result["batches"] = [row for name in names if name == small for row in batches(name, 15)]
+    save(
+        result, given.out or RESULTS.with_name("speed.json" if given.device == "cpu" else f"speed-{given.device}.json")
+    )
 
 
 if __name__ == "__main__":
