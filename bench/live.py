@@ -41,6 +41,8 @@ from kinesphere.stage.pictures import jpeg as encoded  # noqa: E402
 from kinesphere.types import Signal  # noqa: E402
 
 HERE = Path(__file__).parent
+RESULTS, DOCS = HERE / "results" / "live.json", HERE.parent / "docs" / "speed.md"
+HEADING, NEXT = "## The live loop", "\n## "  # of the section, and what follows it
 CLIP = str(resources.files("kinesphere.builtin") / "clip.mp4")
 
 
@@ -281,11 +283,48 @@ def by_showing(steps: int = 1000, examples: int = 8, numbers: int = 20) -> dict[
     }
 
 
+def docs() -> None:
+    """Put the saved figures into docs/speed.md."""
+    result = json.loads(RESULTS.read_text())
+    lines = [
+        "| | drawn by | pictures a second | p50 | p99 / p50 | latents a second | age of what is seen |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in result["rows"]:
+        latents = ", ".join(f"{rate:.0f}" for rate in dict.fromkeys(row["features per second"].values()))
+        lines.append(
+            f"| {row['patch']} | {row['drawn by']} | {row['pictures per second']:.0f} | {row['interval p50 ms']:.0f} ms "
+            f"| {row['interval p99 / p50']:.2f} | {latents} | {row['age p50 ms']} ms |"
+        )
+    parts = [f"{name} {ms:.1f}" for name, ms in result["rows"][0]["alone ms"].items()]
+    costs = [
+        f"{row['patch'].partition(' at')[2].partition(' ')[2]} {row['alone ms']['feature scene']:.0f}"
+        for row in result["rows"]
+        if "vgg16" in row["patch"]
+    ]
+    before, _, rest = DOCS.read_text().partition(f"{HEADING}\n")
+    _, _, after = rest.partition(NEXT)
+    DOCS.write_text("\n".join([
+        f"{before}{HEADING}\n",
+        "The built-in model from a film in place of a camera to the picture, as `kinesphere play` draws it: a patch, and the",
+        "pictures a second that it aims at. VGG16 looks at 224 px up to conv4_1.\n",
+        *lines,
+        f"\nEach part by itself, milliseconds: {', '.join(parts)}; {', '.join(costs)}.\n",
+        f"{result['machine']}, torch {result['torch']}, commit {result['commit']}: "
+        f"`python bench/live.py --seconds {result['seconds']:g}`",
+        f"{NEXT}{after}",
+    ]))  # fmt: skip
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
+    parser.add_argument("--docs", action="store_true", help="only put the saved figures into docs/speed.md")
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--overhead", action="store_true", help="only the engine without a model; nothing is saved")
     asked = parser.parse_args()
+    if asked.docs:
+        docs()
+        return
     seconds, only = asked.seconds, asked.overhead
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=HERE, capture_output=True, text=True
@@ -302,7 +341,7 @@ def main() -> None:
     }
     if not only:
         (HERE / "results").mkdir(exist_ok=True)
-        (HERE / "results" / "live.json").write_text(json.dumps(result, indent=2) + "\n")
+        RESULTS.write_text(json.dumps(result, indent=2) + "\n")
     for row in [result["overhead"], result["shown"], *result["rows"]]:
         print("\n".join(f"{key:28} {value}" for key, value in row.items()), end="\n\n")
 
