@@ -181,8 +181,16 @@ def pooled(maps: Tensor, cells: int) -> Tensor:
     """
     if maps.shape[2:] == (1, 1):
         return maps.flatten(1)
-    rows, columns = (tents(cells, length).to(maps) for length in maps.shape[2:])
-    return (rows @ maps @ columns.T).flatten(1)
+    n, channels, height, width = maps.shape
+    weights = tent_squares(cells, height, width).to(maps)
+    pixels = maps.permute(0, 2, 3, 1).reshape(n, height * width, channels)  # one product, whichever way the maps lie in memory
+    return (weights @ pixels).transpose(1, 2).flatten(1)
+
+
+@lru_cache
+def tent_squares(cells: int, height: int, width: int) -> Tensor:
+    """The weights of all cells [cells * cells, height * width], row by row."""
+    return torch.kron(tents(cells, height), tents(cells, width))
 
 
 @lru_cache
