@@ -16,10 +16,14 @@ import os
 import platform
 import statistics
 import subprocess
+import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from kinesphere.startup import prepare
 
@@ -28,7 +32,7 @@ prepare()
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
-from kinesphere import checkpoints, patch, routes, runtime  # noqa: E402
+from kinesphere import checkpoints, lanes, patch, routes, runtime  # noqa: E402
 from kinesphere.engine import Engine  # noqa: E402
 from kinesphere.lanes import Drawn  # noqa: E402
 from kinesphere.looks.showing import Guide  # noqa: E402
@@ -68,12 +72,14 @@ class Played:
     patch: str
     fps: float
     eyes: dict[str, str] = field(default_factory=dict)  # fields of its features
+    turns: bool = (
+        False  # whether pictures and features wait for each other, each with all cores; what was tried, and is not done
+    )
 
     @property
     def name(self) -> str:
-        return " ".join(
-            [f"{self.patch} at {self.fps:g}", *(value for value in self.eyes.values() if value != "random:0")]
-        )
+        eyes = [value for value in self.eyes.values() if value != "random:0"]
+        return " ".join([f"{self.patch} at {self.fps:g}", *eyes, *(["in turns"] if self.turns else [])])
 
 
 VGG16 = {"network": "vgg16", "weights": "random:0"}
@@ -83,7 +89,28 @@ PLAYED = [
     Played("regions", 30),
     Played("scene", 30, VGG16),
     Played("scene", 30, {**VGG16, "precision": "half"}),
+    Played("scene", 30, VGG16, turns=True),
+    Played("scene", 30, {**VGG16, "precision": "half"}, turns=True),
 ]
+
+
+@contextmanager
+def taking_turns() -> Iterator[None]:
+    """Within this, one picture or one latent is computed at a time."""
+    turn, draw, pixels = threading.Lock(), lanes.draw, runtime.pixels
+
+    def alone_now(work: Callable[..., Any]) -> Callable[..., Any]:
+        def waits(*given: Any) -> Any:
+            with turn:
+                return work(*given)
+
+        return waits
+
+    lanes.draw, runtime.pixels = alone_now(draw), alone_now(pixels)
+    try:
+        yield
+    finally:
+        lanes.draw, runtime.pixels = draw, pixels
 
 
 @torch.inference_mode()
@@ -133,7 +160,8 @@ def played(what: Played, seconds: float) -> dict[str, object]:
         memory.append(resident())
         ages.append(status.age)
 
-    status = Performance(instrument, engine=engine, choose=lambda *wish: fastest).run(seconds, watch)
+    with taking_turns() if what.turns else nullcontext():
+        status = Performance(instrument, engine=engine, choose=lambda *wish: fastest).run(seconds, watch)
     settled = memory[len(memory) // 4 :]
     return {
         "patch": what.name,
@@ -300,14 +328,15 @@ def docs() -> None:
     costs = [
         f"{row['patch'].partition(' at')[2].partition(' ')[2]} {row['alone ms']['feature scene']:.0f}"
         for row in result["rows"]
-        if "vgg16" in row["patch"]
+        if "vgg16" in row["patch"] and "turns" not in row["patch"]
     ]
     before, _, rest = DOCS.read_text().partition(f"{HEADING}\n")
     _, _, after = rest.partition(NEXT)
     DOCS.write_text("\n".join([
         f"{before}{HEADING}\n",
         "The built-in model from a film in place of a camera to the picture, as `kinesphere play` draws it: a patch, and the",
-        "pictures a second that it aims at. VGG16 looks at 224 px up to conv4_1.\n",
+        "pictures a second that it aims at. VGG16 looks at 224 px up to conv4_1. Picture and features share the cores; were they to",
+        "take turns instead, each with all of them, a slow feature would hold up the picture.\n",
         *lines,
         f"\nEach part by itself, milliseconds: {', '.join(parts)}; {', '.join(costs)}.\n",
         f"{result['machine']}, torch {result['torch']}, commit {result['commit']}: "
