@@ -335,8 +335,8 @@ def docs() -> None:
     DOCS.write_text("\n".join([
         f"{before}{HEADING}\n",
         "The built-in model from a film in place of a camera to the picture, as `kinesphere play` draws it: a patch, and the",
-        "pictures a second that it aims at. VGG16 looks at 224 px up to conv4_1. Picture and features share the cores; were they to",
-        "take turns instead, each with all of them, a slow feature would hold up the picture.\n",
+        "pictures a second that it aims at. VGG16 looks at 224 px up to conv4_1. Picture and features share the cores; were they",
+        "to take turns instead, each with all of them, a slow feature would hold up the picture.\n",
         *lines,
         f"\nEach part by itself, milliseconds: {', '.join(parts)}; {', '.join(costs)}.\n",
         f"{result['machine']}, torch {result['torch']}, commit {result['commit']}: "
