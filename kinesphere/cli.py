@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import numpy as np
 import torch
 import typer
 from rich.console import Console
@@ -33,7 +34,7 @@ from kinesphere.train.datasets import open_set
 from kinesphere.train.gathering import LABELLING
 from kinesphere.train.importing import import_set
 from kinesphere.train.metrics import FEATURES as MEASURED
-from kinesphere.train.metrics import METRICS, evaluate, halves, open_features
+from kinesphere.train.metrics import METRICS, evaluate, halves, open_features, swd
 from kinesphere.train.squares import FITS
 from kinesphere.types import KinesphereError, Source
 
@@ -415,7 +416,10 @@ def shrink(
     student = course.graduate()
     checkpoints.save(students.checkpoint(student, teacher), out)
     console.print(f"{out}: {1 / students.seconds(student):.0f} pictures a second (its teacher {1 / before:.0f})")
-    console.print(f"{students.apart(G, student):.1f} levels of 255 (RMS) from its teacher's pictures")
+    own, others = students.drawn(G), students.drawn(G, seed=1)
+    near, floor = (np.mean([*swd(own, pictures).values()]) for pictures in (students.drawn(student), others))
+    console.print(f"{students.apart(G, student):.1f} levels of 255 (RMS) from its teacher's pictures at the same w")
+    console.print(f"SWD to its teacher's pictures {near:.2f}; of its teacher's to others of its teacher's {floor:.2f}")
 
 
 @app.command(epilog="Example: kinesphere devices")

@@ -120,7 +120,7 @@ def test_the_command_writes_a_model_that_plays(tiny_checkpoint, tmp_path, monkey
     monkeypatch.setattr(students, "fitting", lambda G, limit: students.prune(G, HALF, samples=8))
     done = CliRunner().invoke(cli.app, ["shrink", str(teacher), "--out", str(out), "--steps", "3"])
     assert done.exit_code == 0, done.output
-    assert "pictures a second" in done.output and "levels of 255" in done.output
+    assert "pictures a second" in done.output and "levels of 255" in done.output and "SWD to its teacher" in done.output
     small = checkpoints.load(out)
     assert small.G_ema.config["channels"] == HALF and "a student of" in " ".join(small.card.notes)
     again = CliRunner().invoke(cli.app, ["shrink", str(teacher), "--out", str(out), "--steps", "3"])

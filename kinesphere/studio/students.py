@@ -19,6 +19,7 @@ from kinesphere import runtime
 from kinesphere.checkpoints import Card, Checkpoint
 from kinesphere.latent import mix_styles
 from kinesphere.models import Generator, StyleGAN2
+from kinesphere.ops import to_pixels
 from kinesphere.runtime.governor import took
 from kinesphere.studio.perceptual import distance
 from kinesphere.types import KinesphereError
@@ -215,6 +216,12 @@ def apart(teacher: Generator, student: Generator, count: int = 256, seed: int = 
         pictures = [G.synthesis(ws).clamp(-1, 1) for G in (teacher, student)]
         total += float((pictures[0] - pictures[1]).square().mean((1, 2, 3)).sum())
     return math.sqrt(total / count) * 127.5
+
+
+@torch.no_grad()
+def drawn(G: Generator, count: int = 256, seed: int = 2**31) -> Tensor:
+    """Pictures of ws that no student has seen, [count, C, H, W] uint8 on the host."""
+    return torch.cat([to_pixels(G.synthesis(ws)).permute(0, 3, 1, 2).cpu() for ws in seen(G, count, seed).split(16)])
 
 
 def checkpoint(student: Generator, teacher: Checkpoint) -> Checkpoint:
