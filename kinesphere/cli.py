@@ -406,8 +406,7 @@ def shrink(
     _free(out, overwrite)
     teacher = checkpoints.load(model)
     G = teacher.G_ema.to(_device(device))
-    before = students.seconds(G)
-    course = students.Course(G, students.fitting(G, 1 / rate if rate else before / times), steps)
+    course = students.Course(G, students.fitting(G, rate=rate) if rate else students.fitting(G, times), steps)
     with stopping.Stop() as stop, _progress("learning", steps) as advance:
         for lesson in course:
             advance(lesson.steps)
@@ -415,7 +414,8 @@ def shrink(
                 break
     student = course.graduate()
     checkpoints.save(students.checkpoint(student, teacher), out)
-    console.print(f"{out}: {1 / students.seconds(student):.0f} pictures a second (its teacher {1 / before:.0f})")
+    before, after = students.seconds(G, student)
+    console.print(f"{out}: {1 / after:.0f} pictures a second (its teacher {1 / before:.0f})")
     own, others = students.drawn(G), students.drawn(G, seed=1)
     near, floor = (np.mean([*swd(own, pictures).values()]) for pictures in (students.drawn(student), others))
     console.print(f"{students.apart(G, student):.1f} levels of 255 (RMS) from its teacher's pictures at the same w")

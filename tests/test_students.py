@@ -95,29 +95,38 @@ def test_what_has_no_student_is_said(G, channels, words):
 
 def test_what_has_no_student_is_said_before_anything_is_measured():
     with pytest.raises(KinesphereError, match="only a StyleGAN2"):
-        students.fitting(tiny_generator("stylegan3"), 1 / 30)
+        students.fitting(tiny_generator("stylegan3"), rate=30.0)
 
 
-def test_a_model_that_is_fast_enough_needs_no_student(monkeypatch):
-    monkeypatch.setattr(students, "took", lambda G, enough: 0.01)
-    with pytest.raises(KinesphereError, match="this model draws 100 pictures a second already"):
-        students.fitting(tiny_generator("stylegan2"), 1 / 30)
-
-
-def test_the_widest_student_that_keeps_the_rate_is_taken(monkeypatch):
-    """On a machine that needs a millisecond for each channel of the first layer."""
+@pytest.fixture
+def wide(monkeypatch):
+    """A model on a machine that needs a millisecond for each channel of the first layer."""
     monkeypatch.setattr(students.runtime, "compile", lambda G, remembers: G)
-    monkeypatch.setattr(students, "took", lambda G, enough: G.config["channels"][0] / 1e3)
-    G = StyleGAN2(img_resolution=16, channels=[64, 64, 64], z_dim=8, w_dim=8, mapping_layers=1)
-    assert students.fitting(G, 0.033).config["channels"] == [32, 32, 32]
+    monkeypatch.setattr(students, "timed", lambda G, pictures: G.config["channels"][0] / 1e3)
+    return StyleGAN2(img_resolution=16, channels=[64, 64, 64], z_dim=8, w_dim=8, mapping_layers=1)
+
+
+def test_a_model_that_is_fast_enough_needs_no_student(wide):
+    with pytest.raises(KinesphereError, match="this model draws 16 pictures a second already"):
+        students.fitting(wide, rate=10.0)
+
+
+@pytest.mark.parametrize(("asked", "width"), [({"rate": 30.0}, 32), ({"times": 2.0}, 32), ({"times": 2.1}, 24)])
+def test_the_widest_student_that_keeps_the_rate_is_taken(wide, asked, width):
+    assert students.fitting(wide, **asked).config["channels"] == [width] * 3
+
+
+def test_where_no_student_is_that_fast_it_is_said(wide):
     with pytest.raises(KinesphereError, match="no student of this model draws 500 pictures a second"):
-        students.fitting(G, 0.002)
+        students.fitting(wide, rate=500.0)
+    with pytest.raises(KinesphereError, match="no student of this model draws 50 times as fast here"):
+        students.fitting(wide, times=50.0)
 
 
 def test_the_command_writes_a_model_that_plays(tiny_checkpoint, tmp_path, monkeypatch):
     teacher, out = tmp_path / "big.safetensors", tmp_path / "small.safetensors"
     checkpoints.save(tiny_checkpoint, teacher)
-    monkeypatch.setattr(students, "fitting", lambda G, limit: students.prune(G, HALF, samples=8))
+    monkeypatch.setattr(students, "fitting", lambda G, times: students.prune(G, HALF, samples=8))
     done = CliRunner().invoke(cli.app, ["shrink", str(teacher), "--out", str(out), "--steps", "3"])
     assert done.exit_code == 0, done.output
     assert "pictures a second" in done.output and "levels of 255" in done.output and "SWD to its teacher" in done.output

@@ -8,6 +8,8 @@ of the teacher are the student's.
 from __future__ import annotations
 
 import math
+import statistics
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,12 +22,13 @@ from kinesphere.checkpoints import Card, Checkpoint
 from kinesphere.latent import mix_styles
 from kinesphere.models import Generator, StyleGAN2
 from kinesphere.ops import to_pixels
-from kinesphere.runtime.governor import took
+from kinesphere.runtime.governor import timed
 from kinesphere.studio.perceptual import distance
 from kinesphere.types import KinesphereError
 
 SHARES = (0.875, 0.75, 0.625, 0.5, 0.375, 0.25, 0.1875, 0.125)  # of the channels, from the widest student on
 LEAST = 8  # channels that a layer keeps
+ROUNDS, LONGEST = 40, 2.0  # in which generators are timed in turn, at most; seconds after which no other round begins
 
 
 @dataclass(frozen=True)
@@ -76,25 +79,33 @@ def prune(G: Generator, channels: Sequence[int], samples: int = 64) -> StyleGAN2
     return student.eval()
 
 
-def seconds(G: Generator, enough: float = float("inf")) -> float:
-    """What a picture takes here on the fastest engine, everything changed; far above `enough` it is measured once."""
-    return took(runtime.compile(G, remembers=False), enough)
+def seconds(*generators: Generator) -> list[float]:
+    """What a picture of each takes here on its fastest engine, in turn, so that the machine treats all alike."""
+    fast = [runtime.compile(G, remembers=False) for G in generators]
+    took: list[list[float]] = [[] for _ in fast]
+    until = time.perf_counter() + LONGEST
+    while len(took[0]) < 3 or (len(took[0]) < ROUNDS and time.perf_counter() < until):
+        for G, times in zip(fast, took, strict=True):
+            times.append(timed(G, pictures=2))
+    return [statistics.median(times) for times in took]
 
 
-def fitting(G: Generator, limit: float) -> StyleGAN2:
-    """The widest pruned `G` that this machine draws in `limit` seconds.
+def fitting(G: Generator, times: float = 1.0, rate: float = 0.0) -> StyleGAN2:
+    """The widest pruned `G` that this machine draws `times` as fast as `G`, and `rate` pictures a second.
 
     Raises KinesphereError where it is that fast itself, where no student is, and for what has no students.
     """
     G = _teacher(G)
-    own = seconds(G, limit)
-    if own <= limit:
+    if rate and (own := seconds(G)[0]) <= 1 / rate:
         raise KinesphereError(f"this model draws {1 / own:.0f} pictures a second already: ask for more than that")
     for share in SHARES:
         channels = narrower(G.config["channels"], share)
-        if seconds(StyleGAN2(**{**G.config, "channels": channels}).to(G.w_avg.device), limit) <= limit:
+        student = StyleGAN2(**{**G.config, "channels": channels}).to(G.w_avg.device).eval()
+        own, its = seconds(G, student)
+        if its <= min(own / times, 1 / rate if rate else math.inf):
             return prune(G, channels)
-    raise KinesphereError(f"no student of this model draws {1 / limit:.0f} pictures a second here: ask for fewer")
+    asked = f"{rate:.0f} pictures a second" if rate else f"{times:g} times as fast"
+    raise KinesphereError(f"no student of this model draws {asked} here: ask for less")
 
 
 def _teacher(G: Generator) -> StyleGAN2:
