@@ -170,7 +170,7 @@ class Course:
     """
 
     def __init__(
-        self, teacher: Generator, student: Generator, steps: int, batch: int = 16, lr: float = 2e-3, seed: int = 0
+        self, teacher: Generator, student: Generator, steps: int, batch: int = 16, lr: float = 2e-2, seed: int = 0
     ) -> None:
         if steps < 1:
             raise KinesphereError(f"steps {steps}: give at least 1")
