@@ -28,7 +28,7 @@ from kinesphere.features import FEATURES
 from kinesphere.models import Generator
 from kinesphere.sinks import SINKS, VideoFile, Window
 from kinesphere.sources import SOURCES, Camera, Pictures, Video, list_cameras
-from kinesphere.studio import films, sheets, students
+from kinesphere.studio import films, perceptual, sheets, students
 from kinesphere.train import diary, recipe, stopping
 from kinesphere.train.datasets import open_set
 from kinesphere.train.gathering import LABELLING
@@ -406,7 +406,12 @@ def shrink(
     _free(out, overwrite)
     teacher = checkpoints.load(model)
     G = teacher.G_ema.to(_device(device))
-    course = students.Course(G, students.fitting(G, rate=rate) if rate else students.fitting(G, times), steps)
+    pupil = students.fitting(G, rate=rate) if rate else students.fitting(G, times)
+    judge = None
+    if teacher.D is not None:
+        teacher.D.to(G.w_avg.device)
+        judge = perceptual.judged(teacher)
+    course = students.Course(G, pupil, steps, judge)
     with stopping.Stop() as stop, _progress("learning", steps) as advance:
         for lesson in course:
             advance(lesson.steps)

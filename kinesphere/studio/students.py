@@ -23,11 +23,12 @@ from kinesphere.latent import mix_styles
 from kinesphere.models import Generator, StyleGAN2
 from kinesphere.ops import to_pixels
 from kinesphere.runtime.governor import timed
-from kinesphere.studio.perceptual import distance
+from kinesphere.studio.perceptual import Distance, distance
 from kinesphere.types import KinesphereError
 
-SHARES = (0.875, 0.75, 0.625, 0.5, 0.375, 0.25, 0.1875, 0.125)  # of the channels, from the widest student on
+SHARES = tuple(i / 16 for i in range(14, 1, -1))  # of the channels, from the widest student on
 LEAST = 8  # channels that a layer keeps
+JUDGED = 0.1  # weight of what a discriminator sees
 ROUNDS, LONGEST = 40, 2.0  # in which generators are timed in turn, at most; seconds after which no other round begins
 
 
@@ -167,15 +168,25 @@ class Course:
 
     Every second ws of a batch is mixed of two, so that each row learns to stand alone. The learning rate falls to nothing along a
     half cosine. It may be broken off at any step: the graduate is the average of the weights over the last steps.
+
+    What it learns is `distance` to the teacher's pictures, and JUDGED times what `judge` sees between them beside, where there is
+    one (`perceptual.judged`): without it a student is near its teacher and blurred.
     """
 
     def __init__(
-        self, teacher: Generator, student: Generator, steps: int, batch: int = 16, lr: float = 2e-2, seed: int = 0
+        self,
+        teacher: Generator,
+        student: Generator,
+        steps: int,
+        judge: Distance | None = None,
+        batch: int = 16,
+        lr: float = 2e-2,
+        seed: int = 0,
     ) -> None:
         if steps < 1:
             raise KinesphereError(f"steps {steps}: give at least 1")
         self.teacher, self.student = teacher, student.to(teacher.w_avg.device).train()
-        self.steps, self.batch, self.lr, self.seed = steps, batch, lr, seed
+        self.steps, self.judge, self.batch, self.lr, self.seed = steps, judge, batch, lr, seed
         self.learning = [*self.student.synthesis.parameters()]
         for p in self.student.parameters():
             p.requires_grad_(False)
@@ -192,7 +203,10 @@ class Course:
             ws = _mixed(self.teacher, self.batch, self.seed * 1_000_003 + step)
             with torch.no_grad():
                 goal = self.teacher.synthesis(ws)
-            loss = distance(self.student.synthesis(ws), goal).mean()
+            drawn = self.student.synthesis(ws)
+            loss = distance(drawn, goal).mean()
+            if self.judge is not None:
+                loss = loss + JUDGED * self.judge(drawn, goal).mean()
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()
