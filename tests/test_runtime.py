@@ -374,6 +374,21 @@ def test_no_picture_waits_for_the_compiler_where_none_may(back_end):
     assert likeness(first, exact) >= 100 and likeness(then, exact) >= 100
 
 
+@CHAINED
+def test_what_cannot_be_compiled_meanwhile_is_drawn_by_torch_and_not_tried_again(back_end, caplog):
+    G = tiny_generator("stylegan2")
+    fast = runtime.compile(G, back_end, "float32", waits=False)
+    drawing, ws = fast.synthesis.forward.__self__, styles(G, 0)
+    fast.synthesis(ws)
+    asked = []
+    drawing.program = lambda synthesis, part: asked.append(part) or 1 / 0
+    with bent(fast, *BENDS["warp"](fast, 0.0)), bent(G, *BENDS["warp"](G, 0.0)):
+        for _ in range(3):
+            assert likeness(fast.synthesis(ws), G.synthesis(ws)) >= 100
+            drawing.compiler.join(60)
+    assert len(asked) == len(set(asked)) == 2 and "cannot be compiled" in caplog.text
+
+
 @NEEDS_COMPILER
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_what_inductor_compiles_draws_what_was_traced(precision, monkeypatch, tmp_path):

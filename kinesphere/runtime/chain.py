@@ -9,6 +9,7 @@ another's business: `openvino`, `inductor`.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -99,6 +100,7 @@ class Synthesis:
         self.cuts = [i for i, step in enumerate(self.steps) if step.colours][-1 - CUTS :]
         self.runs: dict[Part, Run] = {}
         self.wanted: list[Part] = []
+        self.failed: set[Part] = set()
         self.compiler: threading.Thread | None = None
         self.noise: dict[SynthesisLayer, tuple[Tensor, Tensor, Tensor]] = {}
         self.last: tuple[Any, ...] = ()  # what the last picture was made from
@@ -217,6 +219,8 @@ class Synthesis:
         if self.waits or not self.runs:
             self.runs[part] = Run(self.program(self, part))
             return True
+        if part in self.failed:
+            return False
         if part not in self.wanted:
             self.wanted.append(part)
         if self.compiler is None or not self.compiler.is_alive():
@@ -228,7 +232,11 @@ class Synthesis:
     def _compile_all(self) -> None:
         while self.wanted:
             part = self.wanted[0]
-            self.runs[part] = Run(self.program(self, part))
+            try:
+                self.runs[part] = Run(self.program(self, part))
+            except Exception:  # whatever a compiler raises, torch goes on drawing this part
+                logging.getLogger(__name__).warning("%s cannot be compiled, and is drawn by torch", part, exc_info=True)
+                self.failed.add(part)
             self.wanted.remove(part)
 
     def given(self, part: Part) -> list[tuple[list[int], torch.dtype]]:
