@@ -324,9 +324,9 @@ def docs() -> None:
             f"| {row['patch']} | {row['drawn by']} | {row['pictures per second']:.0f} | {row['interval p50 ms']:.0f} ms "
             f"| {row['interval p99 / p50']:.2f} | {latents} | {row['age p50 ms']} ms |"
         )
-    parts = [f"{name} {ms:.1f}" for name, ms in result["rows"][0]["alone ms"].items()]
+    parts = [f"{name} {ms:.2g}" for name, ms in result["rows"][0]["alone ms"].items()]
     costs = [
-        f"{row['patch'].partition(' at')[2].partition(' ')[2]} {row['alone ms']['feature scene']:.0f}"
+        f"{row['patch'].replace('scene at 30 vgg16', 'with VGG16')} {row['alone ms']['feature scene']:.2g}"
         for row in result["rows"]
         if "vgg16" in row["patch"] and "turns" not in row["patch"]
     ]
@@ -338,7 +338,7 @@ def docs() -> None:
         "pictures a second that it aims at. VGG16 looks at 224 px up to conv4_1. Picture and features share the cores; were they",
         "to take turns instead, each with all of them, a slow feature would hold up the picture.\n",
         *lines,
-        f"\nEach part by itself, milliseconds: {', '.join(parts)}; {', '.join(costs)}.\n",
+        f"\nEach part by itself, milliseconds: {', '.join([*parts, *costs])}.\n",
         f"{result['machine']}, torch {result['torch']}, commit {result['commit']}: "
         f"`python bench/live.py --seconds {result['seconds']:g}`",
         f"{NEXT}{after}",
