@@ -1269,6 +1269,7 @@ def test_others_come_in_by_https_only_with_a_certificate_that_is_kept(playing, t
     assert (tmp_path / "certificate.pem").read_bytes() != made
 
 
+@pytest.mark.filterwarnings("error:unclosed transport:ResourceWarning")  # it is looked for here, if nowhere else
 @pytest.mark.parametrize("shakes", [True, False], ids=["as it closes", "never"])
 def test_who_comes_as_the_stage_closes_is_let_go(playing, tmp_path, shakes):
     place, waiting = door("127.0.0.1", 0)
