@@ -72,9 +72,7 @@ class Played:
     patch: str
     fps: float
     eyes: dict[str, str] = field(default_factory=dict)  # fields of its features
-    turns: bool = (
-        False  # whether pictures and features wait for each other, each with all cores; what was tried, and is not done
-    )
+    turns: bool = False  # whether pictures and features wait for each other, which was tried and is not done
 
     @property
     def name(self) -> str:

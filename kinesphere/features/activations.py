@@ -183,9 +183,8 @@ def pooled(maps: Tensor, cells: int) -> Tensor:
         return maps.flatten(1)
     n, channels, height, width = maps.shape
     weights = tent_squares(cells, height, width).to(maps)
-    pixels = maps.permute(0, 2, 3, 1).reshape(
-        n, height * width, channels
-    )  # one product, whichever way the maps lie in memory
+    # one product, whichever way the maps lie in memory
+    pixels = maps.permute(0, 2, 3, 1).reshape(n, height * width, channels)
     return (weights @ pixels).transpose(1, 2).flatten(1)
 
 

@@ -264,6 +264,10 @@ class Synthesis:
         coloured = [i for i, step in enumerate(self.steps[: part.at]) if step.colours and step.rows]
         return coloured[-1] if coloured else None
 
+    def goes_on(self, part: Part) -> bool:
+        """Whether steps come after a part, so that it gives activations too."""
+        return part.end < len(self.steps)
+
     def noisy(self, part: Part) -> list[SynthesisLayer]:
         """The layers of a part to whose output noise is added."""
         layers = [layer for step in self.steps[part.at : part.end] for layer in step.layers]

@@ -50,7 +50,7 @@ def fused(traced: torch.fx.GraphModule) -> Callable[..., State]:
 def function(synthesis: Synthesis, part: Part) -> Callable[..., State]:
     """What a part computes, of tensors as `Synthesis.given` lists them."""
     coloured, noisy = synthesis.picture_before(part) is not None, synthesis.noisy(part)
-    goes_on = part.end < len(synthesis.steps)
+    goes_on = synthesis.goes_on(part)
 
     def drawn(*tensors: Tensor) -> State:
         given: Iterator[Tensor] = iter(tensors)

@@ -57,7 +57,7 @@ def program(synthesis: Synthesis, part: Part) -> Program:
         "INFERENCE_NUM_THREADS": torch.get_num_threads(),
     }
     compiled = core().compile_model(model(synthesis, part), "CPU", settings)
-    return Request(compiled, part.end < len(synthesis.steps), synthesis.dtype)
+    return Request(compiled, synthesis.goes_on(part), synthesis.dtype)
 
 
 def model(synthesis: Synthesis, part: Part) -> Any:
@@ -80,7 +80,7 @@ def model(synthesis: Synthesis, part: Part) -> Any:
             y = colours(ops, step.block.torgb, x, rows[0], last)
             img = y if img is None else ops.add(doubled(ops, img, step.block.up_filter), y)
     outputs = [] if img is None else [ops.result(ops.convert(img, "f32"))]
-    if part.end < len(synthesis.steps):
+    if synthesis.goes_on(part):
         x = x if last else ops.transpose(x, np.array([0, 2, 3, 1]))
         outputs.append(ops.result(ops.convert(x, NUMPY[synthesis.dtype][1])))
     return openvino.Model(outputs, inputs, "run")

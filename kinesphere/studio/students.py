@@ -82,7 +82,10 @@ def prune(G: Generator, channels: Sequence[int], samples: int = 64) -> StyleGAN2
 
 def seconds(*generators: Generator) -> list[float]:
     """What a picture of each takes here on its fastest engine, in turn, so that the machine treats all alike."""
-    fast = [runtime.compile(G, remembers=False) for G in generators]
+    return _in_turn([runtime.compile(G, remembers=False) for G in generators])
+
+
+def _in_turn(fast: Sequence[Generator]) -> list[float]:
     took: list[list[float]] = [[] for _ in fast]
     until = time.perf_counter() + LONGEST
     while len(took[0]) < 3 or (len(took[0]) < ROUNDS and time.perf_counter() < until):
@@ -97,12 +100,13 @@ def fitting(G: Generator, times: float = 1.0, rate: float = 0.0) -> StyleGAN2:
     Raises KinesphereError where it is that fast itself, where no student is, and for what has no students.
     """
     G = _teacher(G)
-    if rate and (own := seconds(G)[0]) <= 1 / rate:
+    fast = runtime.compile(G, remembers=False)
+    if rate and (own := _in_turn([fast])[0]) <= 1 / rate:
         raise KinesphereError(f"this model draws {1 / own:.0f} pictures a second already: ask for more than that")
     for share in SHARES:
         channels = narrower(G.config["channels"], share)
         student = StyleGAN2(**{**G.config, "channels": channels}).to(G.w_avg.device).eval()
-        own, its = seconds(G, student)
+        own, its = _in_turn([fast, runtime.compile(student, remembers=False)])
         if its <= min(own / times, 1 / rate if rate else math.inf):
             return prune(G, channels)
     asked = f"{rate:.0f} pictures a second" if rate else f"{times:g} times as fast"
