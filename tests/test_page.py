@@ -181,8 +181,8 @@ def test_the_player_is_told_what_was_kept_and_recorded_and_why_nothing_moves(vis
     page.keyboard.press("r")
     said(page.locator(".signs"), "Recording")
     page.keyboard.press("r")
-    take = playing.recording.takes()[0]["name"]
-    said(page.locator(".says"), f"Recorded “{take}”")
+    [take] = until(page, playing.recording.takes)
+    said(page.locator(".says"), f"Recorded “{take['name']}”")
     assert "average" not in page.locator(".signs").inner_text()
     playing.change({"latent.psi": 0.0})
     said(page.locator(".signs"), "nothing leaves the average picture")
@@ -412,6 +412,7 @@ def test_a_reload_finds_everything_as_it_was(visit, playing):
     until(page, lambda: len(playing.snapshots.all()) == 1)
     until(page, lambda: playing.performance.patch.latent.psi == float(slider.get_attribute("aria-valuemin")))
     page.get_by_role("button", name="Hide the input").click()
+    until_it_stands(page)
     at, seen = slider.get_attribute("aria-valuenow"), sight(page)
     page.reload()
     until(page, lambda: sight(page) == seen)
