@@ -26,16 +26,18 @@ from rich.table import Table
 from kinesphere import __version__, checkpoints, engine, latent, patch, performance, runtime, startup, takes
 from kinesphere.features import FEATURES
 from kinesphere.models import Generator
-from kinesphere.sinks import SINKS, VideoFile, Window
+from kinesphere.sinks import ENDINGS, SINKS, VideoFile, Window, to_file
 from kinesphere.sources import SOURCES, Camera, Pictures, Video, list_cameras
-from kinesphere.studio import films, perceptual, sheets, students
+from kinesphere.studio import albums, blending, contact, films, perceptual, plans, projection, recipes, sheets, students
+from kinesphere.studio.centres import Centres
+from kinesphere.studio.latents import Latent
+from kinesphere.studio.squares import FITS
 from kinesphere.train import diary, recipe, stopping
 from kinesphere.train.datasets import open_set
 from kinesphere.train.gathering import LABELLING
 from kinesphere.train.importing import import_set
 from kinesphere.train.metrics import FEATURES as MEASURED
 from kinesphere.train.metrics import METRICS, evaluate, halves, open_features, swd
-from kinesphere.train.squares import FITS
 from kinesphere.types import KinesphereError, Source
 
 app = typer.Typer(
@@ -112,7 +114,7 @@ def play(
 @app.command(epilog="Example: kinesphere render regions --source dance.mp4 --out film.mp4")
 def render(
     name: Annotated[str, typer.Argument(metavar="PATCH", help="A patch: a path, or a built-in name.")],
-    out: Annotated[Path, typer.Option(help="The MP4 file to write.")],
+    out: Annotated[Path, typer.Option(help="The file to write, .mp4 or .webm.")],
     model: PatchModel = None,
     source: SourceName = None,
     seconds: Annotated[
@@ -194,7 +196,9 @@ def replay(
 
 @app.command(epilog="Example: kinesphere sample --model ffhq.pkl --seeds 0-7 --psi 0.7 --out pictures")
 def sample(
-    model: Model = "portraits",
+    model: Annotated[
+        str | None, typer.Option(help="A checkpoint: a path, a URL, or a built-in name; default: portraits.")
+    ] = None,
     seeds: Seeds = "0-7",
     psi: Psi = 0.7,
     cutoff: Cutoff = None,
@@ -202,32 +206,34 @@ def sample(
     psi_grid: Annotated[int, typer.Option(help="Instead: one sheet, each seed at this many psi from -0.5 to 1.5.")] = 0,
     mix: Annotated[str | None, typer.Option(help="Instead: one sheet, rows of these seeds mixed into --seeds.")] = None,
     rows: Annotated[str, typer.Option(help="Which rows --mix takes: coarse, middle, fine, or as 0-3.")] = "coarse",
+    centres: Annotated[
+        Path | None, typer.Option(help="Truncate towards the nearest of these, of kinesphere centres.")
+    ] = None,
+    place: Annotated[
+        Path | None, typer.Option("--latent", help="Instead: a latent that was kept, such as a projection.")
+    ] = None,
+    made: Annotated[
+        Path | None, typer.Option("--recipe", help="Instead: a picture that kinesphere made, made again.")
+    ] = None,
     class_index: Class = 0,
     noise: NoiseMode = "const",
     overwrite: Overwrite = False,
     device: Device = "auto",
 ) -> None:
-    """Save one picture for each seed, or a sheet of them: every psi, or every mix."""
-    numbers, others = latent.parse_seeds(seeds), latent.parse_seeds(mix) if mix else []
-    names = (
-        [f"psi-seeds{numbers[0]}-{numbers[-1]}"]
-        if psi_grid
-        else [f"mix-{rows}"]
-        if mix
-        else [f"seed{s:04d}" for s in numbers]
+    """Save one picture for each seed, or a sheet of them, or a picture again: each holds the recipe of how it was made."""
+    order = recipes.Order(
+        latent.parse_seeds(seeds), psi, psi_grid, latent.parse_seeds(mix) if mix else [], rows, place, made
     )
-    paths = [_free(out / f"{name}.png", overwrite) for name in names]
-    G = _generator(model, device)
-    draw = sheets.Drawing(G, class_index, noise, cutoff)
-    with _interruptible(), _progress("drawing", 0) as draw.on_picture:
-        if psi_grid:
-            pictures = iter([draw.psi_sheet(numbers, latent.psi_grid(psi_grid).tolist())])
-        elif mix:
-            pictures = iter([draw.mix_sheet(numbers, others, rows, patch.rows_of(G, rows), psi)])
-        else:
-            pictures = draw.pictures(draw.ws(numbers, psi))
-        for path, picture in zip(paths, pictures, strict=True):
-            sheets.save(picture, path)
+    paths = [_free(out / f"{name}.png", overwrite) for name in order.names()]
+    name = model or order.model or "portraits"
+    G = _generator(name, device)
+    wanted = order.recipes(G, name, class_index, noise, cutoff, patch.rows_of(G, rows))
+    if centres:
+        wanted = Centres.load(centres, G).instead(G, wanted)
+    with _interruptible(), _progress("drawing", 0) as advance:
+        for i, (path, recipe) in enumerate(zip(paths, wanted, strict=True), 1):
+            recipes.save(recipe.draw(G, advance if len(paths) == 1 else lambda done, of: None), path, recipe)
+            advance(i, len(paths))
     console.print(
         f"{len(paths)} picture{'s' * (len(paths) > 1)} in {out}: {', '.join(path.name for path in paths[:8])}"
     )
@@ -235,36 +241,178 @@ def sample(
 
 @app.command(epilog="Example: kinesphere walk --model ffhq.pkl --seeds 3,14,15 --seconds 20 --out walk.mp4")
 def walk(
-    out: Annotated[Path, typer.Option(help="The MP4 file to write.")],
+    out: Annotated[Path, typer.Option(help=f"What to write, by its ending: {_explained(ENDINGS)}.")],
     model: Model = "portraits",
-    seeds: Seeds = "0-5",
+    keys: Annotated[
+        str,
+        typer.Option("--keys", "--seeds", help='What to pass: seeds and files, such as "3, me.safetensors, 10-12".'),
+    ] = "0-5",
+    times: Annotated[
+        str | None,
+        typer.Option(help='When each key is reached, such as "0,2,5"; of a loop one more, when the first comes again.'),
+    ] = None,
+    easing: Annotated[
+        str, typer.Option(help=f"The pace from key to key, or one for each leg: {', '.join(latent.EASINGS)}.")
+    ] = "linear",
+    even: Annotated[
+        float, typer.Option(help="Make the pace even in what the eye sees: 0 leaves it, 1 is even. Keys move in time.")
+    ] = 0.0,
+    kind: Annotated[str, typer.Option(help=f"The way between keys: {', '.join(latent.KINDS)}.")] = "cubic",
     drift: Annotated[
-        bool, typer.Option("--drift", help="Wander from the first seed instead of going from seed to seed.")
+        bool, typer.Option("--drift", help="Wander from the first seed instead of going from key to key.")
     ] = False,
     loop: Annotated[bool, typer.Option(help="Come back to the start without a seam.")] = True,
-    seconds: Annotated[float, typer.Option(help="How long.")] = 12.0,
+    seconds: Annotated[float | None, typer.Option(help="How long; default: as the times, or the sound, or 12.")] = None,
+    sound: Annotated[
+        Path | None, typer.Option(help="A file whose sound is put under the film, which is as long as it.")
+    ] = None,
     fps: Annotated[str, typer.Option(help="Frames a second, such as 25 or 30000/1001.")] = "30",
-    psi: Psi = 0.7,
+    size: Annotated[
+        int | None, typer.Option(min=16, max=8192, help="Pixels on each side of a picture; default: the model's own.")
+    ] = None,
+    grid: Annotated[
+        str, typer.Option(help="Walks side by side, columns x rows, such as 3x2: each has the next seeds.")
+    ] = "1x1",
+    psi: Annotated[
+        float, typer.Option(help="Truncation of seeds: 1 is none, 0 the mean; files are as they are.")
+    ] = 0.7,
     cutoff: Cutoff = None,
-    kind: Annotated[str, typer.Option(help=f"The way between seeds: {', '.join(latent.KINDS)}.")] = "cubic",
-    easing: Annotated[str, typer.Option(help=f"The pace between seeds: {', '.join(latent.EASINGS)}.")] = "linear",
     class_index: Class = 0,
     noise: NoiseMode = "const",
+    preview: Annotated[
+        bool,
+        typer.Option("--preview", help="Instead: a sheet of the film, NAME.preview.png, and how long it will take."),
+    ] = False,
     overwrite: Overwrite = False,
     device: Device = "auto",
 ) -> None:
-    """Make a film of a walk through the latent space: a loop, or a path from seed to seed."""
-    numbers, rate = latent.parse_seeds(seeds), _rate(fps)
-    G = _generator(model, device)
-    if drift:
-        way, loop = films.adrift(G, numbers[0], seconds, class_index=class_index), True
-    else:
-        way = films.through_seeds(G, numbers, seconds, loop, kind, easing, class_index)
+    """Make a film of a walk through the latent space: a loop, or a path from key to key."""
+    plan = plans.Plan(
+        keys, times, seconds, easing, kind, loop, drift, even, psi, cutoff, class_index, noise, _rate(fps), size, grid,
+        sound,
+    )  # fmt: skip
+    sink = to_file(out, sound, overwrite)
+    film = plan.film(_generator(model, device))
     with _interruptible(), _progress("walking", 0) as advance:
-        frames = films.film(
-            G, way, VideoFile(out, overwrite=overwrite), seconds, rate, loop, psi, cutoff, noise, advance
-        )
-    console.print(f"{out}: {frames} frames, {float(frames / rate):.2f} s{', a loop' if loop else ''}")
+        if preview:
+            _preview(film, out, advance)
+            return
+        frames = film.into(sink, advance, advance)
+    console.print(f"{out}: {frames} frames, {float(frames / film.fps):.2f} s{', a loop' if film.loop else ''}")
+
+
+def _preview(film: films.Film, out: Path, advance: Callable[..., None]) -> None:
+    sheet = contact.sheet(film, advance)
+    path = sheets.save(sheet.picture, out.with_suffix(".preview.png"))
+    console.print(
+        f"{path}: {sheet.stops} keys and {sheet.between} pictures between them; the film: {len(film.times())} frames, "
+        f"{film.frame_size[0]} x {film.frame_size[1]}, drawn here in about {_spell(sheet.seconds)}"
+    )
+
+
+@app.command(epilog="Example: kinesphere project me.jpg --model ffhq.pkl --align face --rows 300 --out found")
+def project(
+    pictures: Annotated[list[Path], typer.Argument(help="Pictures, or folders of them.")],
+    model: Model = "portraits",
+    out: Annotated[Path, typer.Option(help="The folder for what is found.")] = Path("projected"),
+    steps: Annotated[int, typer.Option(help="Steps in W: one w for all rows.")] = 300,
+    rows: Annotated[int, typer.Option(help="Then steps in W+: a w for each row.")] = 0,
+    faithful: Annotated[
+        float, typer.Option(help="Of the rows: 0 keeps them together, to be edited; 1 follows the picture.")
+    ] = 0.5,
+    noise: Annotated[int, typer.Option(help="Then steps on the noise maps alone.")] = 0,
+    tune: Annotated[
+        int, typer.Option(help="Then steps on the model's weights, for each picture (pivotal tuning).")
+    ] = 0,
+    align: Annotated[str, typer.Option(help=f"Which square of a picture: {_explained(albums.ALIGNS)}.")] = "middle",
+    mask: Annotated[
+        Path | None, typer.Option(help="A picture, white where the pictures count: the rest the model makes up.")
+    ] = None,
+    distance: Annotated[str, typer.Option(help=f"What is made small: {_explained(albums.DISTANCES)}.")] = "pixels",
+    vgg: Annotated[Path | None, typer.Option(help="Weights of VGG16, for --distance vgg or lpips.")] = None,
+    lpips: Annotated[Path | None, typer.Option(help="Weights of LPIPS's heads, for --distance lpips.")] = None,
+    official: Annotated[bool, typer.Option("--official", help="The published schedule in W, as a baseline.")] = False,
+    film: Annotated[bool, typer.Option(help="A film of the way, for each picture.")] = True,
+    seed: Annotated[int, typer.Option(help="Of the search.")] = 0,
+    class_index: Class = 0,
+    overwrite: Overwrite = False,
+    device: Device = "auto",
+) -> None:
+    """Find the latents that make your pictures. Broken off, it goes on from there when it is called again."""
+    plan = projection.Plan(steps, rows, faithful, noise, tune, official, seed=seed)
+    paths = albums.paths(pictures)
+    for path in paths:
+        _free(out / f"{path.stem}.safetensors", overwrite)
+    checkpoint = checkpoints.load(model)
+    checkpoint.G_ema.to(_device(device))
+    seek = albums.distance(distance, checkpoint, vgg, lpips)
+    album = albums.Album(checkpoint.G_ema, model, out, plan, seek, class_index, film, mask, align)
+    with (
+        _interruptible("stopped: call it again with the same pictures to go on"),
+        _progress("projecting", 0) as advance,
+    ):
+        for name, found in album.project(paths, advance):
+            if isinstance(found, str):
+                errors.print(f"{name}: {found}")
+            else:
+                m = found.meters
+                console.print(
+                    f"{found.latent}: likeness {m.likeness:.3f}, on the map {m.on_map:.2f}, editable {m.editable:.2f}; {m.words}"
+                )
+
+
+@app.command(epilog="Example: kinesphere blend 3 14 --out blend.png")
+def blend(
+    first: Annotated[str, typer.Argument(metavar="A", help="A seed, or a latent's file.")],
+    second: Annotated[str, typer.Argument(metavar="B", help="Another.")],
+    out: Annotated[Path, typer.Option(help="The picture to write.")] = Path("blend.png"),
+    model: Model = "portraits",
+    psi: Annotated[float, typer.Option(help="Truncation of seeds; files are as they are.")] = 0.7,
+    columns: Annotated[int, typer.Option(min=2, max=64, help="Steps from A to B, and layers to begin at.")] = 7,
+    spread: Annotated[
+        float, typer.Option(min=0, max=1, help="How far apart the rows leave: 0 together, 1 one after the other.")
+    ] = blending.STAGGERED,
+    mask: Annotated[Path | None, typer.Option(help="A grey picture: black is A, white is B; default: halves.")] = None,
+    softness: Annotated[
+        float, typer.Option(min=0, max=1, help="Of the mask's edges, in picture widths.")
+    ] = blending.SOFT,
+    class_index: Class = 0,
+    overwrite: Overwrite = False,
+    device: Device = "auto",
+) -> None:
+    """Show two pictures in each other: a sheet of the ways from one to the other, and of both in one by a mask."""
+    path, masks = _free(out.with_suffix(".png"), overwrite), None if mask is None else blending.painted(mask)
+    G = _generator(model, device)
+    a, b = (
+        Latent.of_seed(G, latent.parse_seeds(name)[0], psi, class_index) if name.isdecimal() else Latent.load(name)
+        for name in (first, second)
+    )
+    with _interruptible(), _progress("drawing", 0) as advance:
+        sheets.save(blending.sheet(G, a, b, masks, columns, spread, softness, advance), path)
+    console.print(f"{path}: {first} and {second}, together, coarse rows first, and by a mask from {columns} layers on")
+
+
+@app.command(epilog="Example: kinesphere centres --model ffhq.pkl --k 16 --out centres.png")
+def centres(
+    out: Annotated[Path, typer.Option(help="The sheet to write; the centres go beside it, .safetensors.")] = Path(
+        "centres.png"
+    ),
+    model: Model = "portraits",
+    k: Annotated[int, typer.Option("--k", min=1, max=1024, help="How many.")] = 16,
+    count: Annotated[int, typer.Option(min=2, help="Latents in which they are sought.")] = 60_000,
+    seed: Annotated[int, typer.Option(min=0, help="Of these latents, and of where the search begins.")] = 0,
+    class_index: Class = 0,
+    overwrite: Overwrite = False,
+    device: Device = "auto",
+) -> None:
+    """Find the kinds of picture that a model makes: a sheet of them, and a file for sample --centres."""
+    sheet, file = (_free(out.with_suffix(ending), overwrite) for ending in (".png", ".safetensors"))
+    G = _generator(model, device)
+    with _interruptible("stopped: nothing was written"):
+        found = Centres.of(G, k, count, seed, class_index)
+        sheets.save(found.sheet(sheets.Drawing(G)), sheet)
+        found.save(file)
+    console.print(f"{sheet} and {file}: {k} centres of {count} latents")
 
 
 @app.command(epilog="Example: kinesphere convert network-snapshot-025000.pkl ffhq.safetensors --half")
@@ -550,6 +698,13 @@ def _live_sinks(
 
 def _unused(folder: Path, stem: str) -> Path:
     return next(path for i in range(1, 10**6) if not (path := folder / f"{stem}-{i}.mp4").exists())
+
+
+def _spell(seconds: float) -> str:
+    """How long something takes, to about two digits."""
+    if seconds < 90:
+        return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _rate(text: str) -> Fraction:

@@ -21,6 +21,7 @@ from kinesphere.models import NOISE_MODES, Generator
 from kinesphere.patch import STATIONS, Drive, Latent, Patch, Picture, rows_of
 from kinesphere.routes import Route
 from kinesphere.runtime import ASKED_BACK_ENDS, ASKED_PRECISIONS
+from kinesphere.sinks.gif import DITHERS
 from kinesphere.sinks.video import CHROMA, PRESETS
 from kinesphere.sinks.window import FITS
 from kinesphere.sources.geometry import ASPECTS
@@ -205,13 +206,19 @@ WORDS: Mapping[str, Words] = {
     "window.display": Words("Display", "Which display: 0 is the main one, 1 the next, such as a projector.", 0, 4, 1),
     "window.fit": Words("Fitting", "Fit shows all of the picture with bars, fill covers the display and cuts."),
     "window.title": Words("Title", "What stands on top of the window."),
-    "video file.path": Words("File", "Where the film goes; it ends in .mp4.", unit="file"),
+    "video file.path": Words("File", "Where the film goes; it ends in .mp4 or .webm.", unit="file"),
     "video file.crf": Words("Loss", "How much the film may lose: 0 nothing, 16 looks the same, 51 is ruined.", 0, 51, 1),
     "video file.preset": Words("Effort", "How hard the film is packed: slower makes a smaller file."),
     "video file.chroma": Words("Colour", "420 plays everywhere, 444 keeps every detail of colour."),
     "video file.sound": Words("Sound", "A file whose sound the film gets.", unit="file"),
     "video file.sound_start": Words("Sound from", "Where in that file the sound begins.", 0, 600, 0.1, "s"),
     "video file.overwrite": Words("Replace", "May take the place of a film with the same name."),
+    "gif.path": Words("File", "Where the GIF goes; it ends in .gif.", unit="file"),
+    "gif.dither": Words("Shades", "How shades between its colours are made: a still grain, a finer one that moves, or none."),
+    "gif.loop": Words("Loop", "Plays over and over; otherwise once."),
+    "gif.overwrite": Words("Replace", "May take the place of a GIF with the same name."),
+    "frames.path": Words("Folder", "Where the numbered pictures go.", unit="file"),
+    "frames.overwrite": Words("Replace", "May go into a folder that holds something already."),
 }  # fmt: skip
 """By "kind.field", or by the field's name alone where it means the same everywhere. What is not here is called by its name."""
 
@@ -236,6 +243,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "window.fit": tuple(FITS),
     "video file.preset": tuple(PRESETS),
     "video file.chroma": tuple(CHROMA),
+    "gif.dither": tuple(DITHERS),
 }
 """The names that a text may be, found as WORDS are."""
 

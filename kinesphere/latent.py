@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 import operator
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -22,6 +23,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import torch
+from scipy.cluster.vq import kmeans2
 from scipy.interpolate import Akima1DInterpolator, CubicSpline, PchipInterpolator
 from torch import Tensor
 
@@ -31,6 +33,7 @@ Amount: TypeAlias = float | Sequence[float] | np.ndarray | Tensor
 Times: TypeAlias = float | Fraction | Sequence[float] | Sequence[Fraction] | np.ndarray | Tensor
 
 LAST_SEED = 2**32 - 1
+ROUNDS, FEWEST = 20, 4096  # of k-means; samples that it is started from
 MOST_SEEDS = 1_000_000  # a list longer than this is a slip of the hand, and would fill the memory
 
 
@@ -219,6 +222,20 @@ def lerp(a: Tensor, b: Tensor, t: Amount) -> Tensor:
     return torch.lerp(a, b, _over_last(t, a))
 
 
+def stagger(t: float, num_ws: int, spread: float = 1.0, easing: str = "linear") -> np.ndarray:
+    """How far each row is when a morph is at `t`: the coarse rows leave first and the fine ones arrive last. For `lerp`.
+
+    t       0 (all rows at 0) to 1 (all at 1), both exactly; beyond them it rests
+    spread  0: all rows together; 1: each row moves in its own part of the time, when the one before it has arrived
+    easing  a name of EASINGS: the pace of each row
+    Returns float64 [num_ws], from the first row to the last never rising. Raises KinesphereError for a spread outside 0 to 1.
+    """
+    if not 0 <= spread <= 1:
+        raise KinesphereError(f"a spread of {spread:g} is out of range: give 0 (all rows together) to 1 (one by one)")
+    leaves = spread * np.arange(num_ws) / num_ws
+    return ease((t - leaves) / (1 - leaves[-1]), easing)
+
+
 def slerp(a: Tensor, b: Tensor, t: Amount, centre: Tensor | None = None) -> Tensor:
     """Turn from a (t = 0) to b (t = 1) about `centre` at an even pace; the distance from it changes evenly too.
 
@@ -392,7 +409,8 @@ class Path:
             "monotone"  C1; no coordinate ever leaves the range of its two keys; rests at turning points (PCHIP, Fritsch and
                         Butland 1984)
             "linear"    straight, with corners
-    easing  the pace within each segment, a name of EASINGS; all but "linear" rest or start afresh at every key
+    easing  the pace within each segment, a name of EASINGS, or one name for each segment (of a loop, the last leads back to
+            the first key); all but "linear" rest or start afresh at every key
 
     Every key is hit bit for bit at its time. `start`, `end` and `duration` are in seconds.
     Raises KinesphereError for a wrong kind, easing, number of keys or times.
@@ -404,16 +422,15 @@ class Path:
         times: Sequence[float] | np.ndarray | None = None,
         loop: bool = False,
         kind: str = "cubic",
-        easing: str = "linear",
+        easing: str | Sequence[str] = "linear",
     ) -> None:
         keys = torch.as_tensor(keys)
         if kind not in KINDS:
             raise KinesphereError(f"no kind of path {kind!r}: there are {', '.join(KINDS)}")
         if len(keys) < 2:
             raise KinesphereError(f"a path needs two keys or more, not {len(keys)}")
-        ease(0.0, easing)
         self.loop = loop
-        self.easing = easing
+        self.easings = _easings(easing, len(keys) - 1 + loop)
         self.times = _key_times(times, len(keys), loop)
         self.start, self.end = float(self.times[0]), float(self.times[-1])
         self.duration = self.end - self.start
@@ -429,8 +446,11 @@ class Path:
         segment = np.clip(np.searchsorted(self.times, t, side="right") - 1, 0, last)
         lengths = np.append(np.diff(self.times), 1.0)
         length = lengths[segment]
-        x = length * ease((t - self.times[segment]) / length, self.easing)  # ease stops at the ends of an open path
-        return self._polynomial(segment, x)
+        x = (t - self.times[segment]) / length
+        names = np.array([*self.easings, "linear"])[segment]  # ease stops at the ends of an open path
+        for name in np.unique(names):
+            x[names == name] = ease(x[names == name], name)
+        return self._polynomial(segment, length * x)
 
     def _polynomial(self, segment: np.ndarray, x: np.ndarray) -> Tensor:
         pieces = self._pieces[:, torch.from_numpy(segment).to(self._pieces.device)]
@@ -452,6 +472,16 @@ def _key_times(times: Sequence[float] | np.ndarray | None, keys: int, loop: bool
     if not np.all(np.isfinite(seconds)) or not np.all(np.diff(seconds) > 0):
         raise KinesphereError(f"the times of a path must rise from key to key: {seconds.tolist()}")
     return seconds
+
+
+def _easings(easing: str | Sequence[str], segments: int) -> tuple[str, ...]:
+    """One name for each segment."""
+    names = (easing,) * segments if isinstance(easing, str) else tuple(easing)
+    for name in names:
+        ease(0.0, name)
+    if len(names) != segments:
+        raise KinesphereError(f"{len(names)} easings for {segments} segments: give one for all, or one for each")
+    return names
 
 
 def _pieces(keys: Tensor, times: np.ndarray, loop: bool, kind: str) -> Tensor:
@@ -654,5 +684,49 @@ def radius(w: Tensor, stats: Statistics) -> Tensor:
 
     0 is the mean; truncation about the mean multiplies it by |psi|. w [..., w_dim]; returns [...].
     """
-    along = (w - stats.mean.to(w)) @ stats.vectors.to(w) / stats.sigmas.to(w)
-    return (along.square().sum(-1) / stats.rank).sqrt()
+    return (_whitened(w, stats).square().sum(-1) / stats.rank).sqrt()
+
+
+def _whitened(w: Tensor, stats: Statistics) -> Tensor:
+    """[..., w_dim] along the axes of W, each in its sigmas."""
+    return (w - stats.mean.to(w)) @ stats.vectors.to(w) / stats.sigmas.to(w)
+
+
+# ---- the kinds of latent ---------------------------------------------------------------------------------------------
+
+
+def cluster(w: Tensor, k: int, stats: Statistics, seed: int = 0) -> Tensor:
+    """The centres of `k` kinds of natural latents w [N, w_dim]: k-means, by the Mahalanobis distance. Returns [k, w_dim] like w.
+
+    A seed gives the same centres each time (it chooses where they start: Arthur and Vassilvitskii 2007). W has outliers, and a
+    centre that starts at one keeps it for itself: those with less than a tenth of an even share start anew in the largest kind.
+    Raises KinesphereError where there are fewer samples than centres, or the samples fall into fewer kinds.
+    """
+    if not 1 <= k <= len(w):
+        raise KinesphereError(f"{k} centres of {len(w)} samples are not possible: take 1 or more, and more samples")
+    samples = _whitened(w.detach(), stats).cpu().float().numpy()
+    dice = np.random.RandomState(_seed(seed))
+    some = samples[dice.permutation(len(samples))[: max(FEWEST, 8 * k)]]  # to choose where to start takes time in k²
+    with warnings.catch_warnings(), np.errstate(invalid="ignore"):
+        warnings.simplefilter("ignore")  # of centres without samples, which are looked for here
+        found, _ = kmeans2(some, k, iter=1, minit="++", seed=dice)
+        for _ in range(ROUNDS):
+            found, kinds = kmeans2(samples, found, iter=ROUNDS, minit="matrix")
+            sizes = np.bincount(kinds, minlength=k)
+            lonely = np.flatnonzero(10 * k * sizes < len(samples))
+            if not len(lonely):
+                break
+            crowd, middle = np.flatnonzero(kinds == sizes.argmax()), found[sizes.argmax()]
+            found[lonely] = (middle + samples[dice.choice(crowd, len(lonely))]) / 2
+    if not sizes.all():
+        raise KinesphereError(f"these {len(w)} samples do not fall into {k} kinds: take fewer centres")
+    return stats.mean.to(w) + torch.from_numpy(found).to(w) * stats.sigmas.to(w) @ stats.vectors.to(w).T
+
+
+def nearest(w: Tensor, centres: Tensor, stats: Statistics) -> Tensor:
+    """Which of the `centres` [k, w_dim] is the nearest by the Mahalanobis distance: w [..., w_dim] -> numbers [...].
+
+    Truncation towards the nearest one, `truncate(w, centres[nearest(w, centres, stats)], psi)`, never leaves it for another.
+    """
+    flat = _whitened(w, stats).view(-1, w.shape[-1])
+    return torch.cdist(flat, _whitened(centres.to(w), stats)).argmin(-1).view(w.shape[:-1])

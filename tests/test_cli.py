@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from kinesphere import checkpoints, cli
 from kinesphere.performance import Status
+from kinesphere.studio import latents
 
 FIXTURES = Path(__file__).parent / "fixtures"
 VERBS = [c.callback.__name__ for c in cli.app.registered_commands]
@@ -124,6 +125,41 @@ def test_sample_sheets(tmp_path, capsys):
     mix = ["--class", 4, "--mix", "7-8", "--rows", "middle"]
     run("sample", "--model", FIXTURES / "sg2ada_cond64.pkl", *mix, "--out", tmp_path, capsys=capsys)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["mix-middle.png", "psi-seeds1-2.png"]
+
+
+def test_blend_two_seeds_or_files_by_any_mask(tmp_path, capsys):
+    words = ["blend", "--model", FIXTURES / "sg2ada_skip64.pkl", "--columns", 3, "--out", tmp_path / "blend.png"]
+    run(*words, 3, 14, capsys=capsys)
+    plain = np.asarray(Image.open(tmp_path / "blend.png"))
+    assert plain.shape[0] > 3 * 64 and plain.shape[1] > 3 * 64
+    assert "is there already" in run(*words, 3, 14, code=1, capsys=capsys)
+    G = checkpoints.load(FIXTURES / "sg2ada_skip64.pkl").G_ema
+    kept = latents.Latent.of_seed(G, 14, psi=0.7).save(tmp_path / "me.safetensors")
+    run(*words, 3, kept, "-y", capsys=capsys)
+    assert (np.asarray(Image.open(tmp_path / "blend.png")) == plain).all()
+    Image.new("L", (8, 8), 255).save(tmp_path / "mask.png")
+    run(*words, 3, kept, "-y", "--mask", tmp_path / "mask.png", capsys=capsys)
+    masked = np.asarray(Image.open(tmp_path / "blend.png"))
+    same = (masked == plain).all(1).all(1)  # the morphs; what the mask changes is below
+    assert same[: plain.shape[0] * 2 // 3].all() and not same.all()
+    assert "there is no file" in run(*words, 3, "nobody", "-y", code=1, capsys=capsys)
+
+
+def test_centres_are_found_and_sample_truncates_towards_them(tmp_path, capsys):
+    words = ["--model", FIXTURES / "sg2ada_map2_32.pkl"]
+    told = run("centres", *words, "--k", 3, "--count", 400, "--out", tmp_path / "centres.png", capsys=capsys)
+    assert "3 centres of 400" in told
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["centres.png", "centres.safetensors"]
+    towards = ["--centres", tmp_path / "centres.safetensors", "--psi", 0, "--seeds", "0-19"]
+    run("sample", *words, *towards, "--out", tmp_path / "to", capsys=capsys)
+    pictures = {np.asarray(Image.open(path)).tobytes() for path in (tmp_path / "to").glob("seed*.png")}
+    assert 1 < len(pictures) <= 3
+    again = ["--recipe", tmp_path / "to" / "seed0007.png", "--out", tmp_path / "again"]
+    run("sample", *words, *again, capsys=capsys)
+    assert (tmp_path / "again" / "seed0007.png").read_bytes() == (tmp_path / "to" / "seed0007.png").read_bytes()
+    assert "is there already" in run("centres", *words, "--out", tmp_path / "centres.png", code=1, capsys=capsys)
+    other = ["--model", FIXTURES / "sg2ada_skip64.pkl", "--out", tmp_path / "other"]
+    assert "another model" in run("sample", *other, *towards, code=1, capsys=capsys)
 
 
 def test_render_keeps_frames_rate_and_sound_and_is_the_same_twice(small, tmp_path, capsys):
@@ -234,6 +270,34 @@ def test_walk_makes_a_film_and_never_replaces_one_unasked(tmp_path, capsys):
     assert len(frames_of(out)) == 30
 
 
+def test_walk_through_seeds_and_files_in_any_format(tmp_path, capsys):
+    model = FIXTURES / "sg2ada_map2_32.pkl"
+    np.save(tmp_path / "me.npy", np.random.RandomState(0).randn(1, checkpoints.load(model).G_ema.w_dim))
+    keys = [
+        "--keys",
+        f"3, {tmp_path / 'me.npy'}, 15",
+        "--times",
+        "0,0.4,1",
+        "--easing",
+        "smoothstep,linear",
+        "--no-loop",
+    ]
+    for name in ("a.webm", "a.gif", "frames"):
+        said = run("walk", "--model", model, *keys, "--fps", 10, "--size", 64, "--out", tmp_path / name, capsys=capsys)
+        assert f"{name}: 10 frames, 1.00 s\n" in said
+    assert len(frames_of(tmp_path / "a.webm")) == 10 and len(list((tmp_path / "frames").iterdir())) == 10
+    with Image.open(tmp_path / "a.gif") as gif:
+        assert gif.n_frames == 10
+
+
+def test_walk_shows_a_sheet_before_the_long_run(tmp_path, capsys):
+    words = ["--model", FIXTURES / "sg2ada_map2_32.pkl", "--grid", "2x1", "--even", 1, "--seconds", 2, "--preview"]
+    for _ in range(2):  # a look replaces the look before it
+        said = run("walk", *words, "--out", tmp_path / "walk.mp4", capsys=capsys)
+    assert "walk.preview.png: 7 keys and 24 pictures between them; the film: 60 frames, 64 x 32" in said
+    assert [path.name for path in tmp_path.iterdir()] == ["walk.preview.png"]
+
+
 def test_convert_and_inspect(tmp_path, capsys):
     source, target = FIXTURES / "sg2ada_cond64.pkl", tmp_path / "cond.safetensors"
     run("convert", source, target, "--half", capsys=capsys)
@@ -265,6 +329,9 @@ def test_devices_lists_what_can_be_played(capsys):
         (["render", "scene", "--source", "clip", "--fps", "fast", "--out", "a.mp4"], "'fast'"),
         (["walk", "--out", "a.mp4", "--seconds", "0"], "0"),
         (["walk", "--out", "a.mp4", "--kind", "zigzag"], "zigzag"),
+        (["walk", "--out", "a.avi"], "a.avi"),
+        (["walk", "--out", "a.mp4", "--keys", "1, me.npy"], "no key 'me.npy'"),
+        (["walk", "--out", "a.mp4", "--sound", "song.wav"], "song.wav"),
         (["play", "--device", "toaster"], "toaster"),
         (["inspect", "nope"], "nope"),
     ],

@@ -20,7 +20,7 @@ from kinesphere.train import metrics, recipe
 from kinesphere.train.augment import SETS
 from kinesphere.train.gathering import LABELLING
 from kinesphere.train.portraits import FACTORS
-from kinesphere.train.squares import FITS
+from kinesphere.studio.squares import FITS
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -21,6 +21,7 @@ from kinesphere.latent import (
     KINDS,
     Path,
     blend,
+    cluster,
     drift,
     drift_speed,
     drift_weights,
@@ -30,6 +31,7 @@ from kinesphere.latent import (
     lerp,
     mix,
     mixing_desk,
+    nearest,
     parse_seeds,
     psi_grid,
     pulse,
@@ -39,6 +41,7 @@ from kinesphere.latent import (
     seed_to_z,
     seeds_to_z,
     slerp,
+    stagger,
     statistics,
     truncate,
 )
@@ -392,6 +395,38 @@ def test_rows_may_leave_one_after_the_other() -> None:
             assert_close(staggered[:, row], move(a[:, row], b[:, row], late[row]))
 
 
+@many
+@given(st.integers(1, 18), st.floats(0, 1), st.sampled_from(list(EASINGS)))
+def test_staggered_rows_leave_together_and_arrive_together(num_ws: int, spread: float, easing: str) -> None:
+    assert stagger(0, num_ws, spread, easing).tolist() == [0] * num_ws
+    assert stagger(1, num_ws, spread, easing).tolist() == [1] * num_ws
+
+
+@many
+@given(st.integers(1, 18), st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
+def test_staggered_rows_only_go_on_and_the_coarse_ones_are_ahead(
+    num_ws: int, spread: float, t: float, u: float
+) -> None:
+    earlier, later = stagger(min(t, u), num_ws, spread), stagger(max(t, u), num_ws, spread)
+    assert (later >= earlier).all() and (np.diff(later) <= 0).all()
+
+
+def test_a_spread_of_none_is_one_morph_and_of_one_is_row_after_row() -> None:
+    assert stagger(0.3, 5, spread=0).tolist() == [0.3] * 5
+    assert stagger(0.3, 5, spread=0, easing="smoothstep").tolist() == pytest.approx([0.3**2 * (3 - 0.6)] * 5)
+    assert stagger(0.5, 5, spread=1).tolist() == pytest.approx([1, 1, 0.5, 0, 0])
+    assert stagger(0.5, 4, spread=0.5).tolist() == pytest.approx([0.8, 0.6, 0.4, 0.2])
+    a, b = some_ws(1), some_ws(2)
+    moved = lerp(a, b, stagger(0.3, NUM_WS))
+    assert torch.equal(moved[:, :3], b[:, :3]) and torch.equal(moved[:, 4:], a[:, 4:])
+
+
+@pytest.mark.parametrize("spread", [-0.1, 1.1, float("nan")])
+def test_an_impossible_spread_is_refused(spread: float) -> None:
+    with pytest.raises(KinesphereError, match="a spread of .* is out of range"):
+        stagger(0.5, 4, spread)
+
+
 # ---- easing
 
 
@@ -549,11 +584,27 @@ def test_an_eased_path_waits_at_its_keys() -> None:
     assert Path(torch.tensor([[0.0], [1.0]]), easing="hold")(0.99) == 0
 
 
+@pytest.mark.parametrize("loop", [False, True])
+def test_each_leg_of_a_path_has_its_own_easing(loop: bool) -> None:
+    keys, times = torch.tensor([[0.0], [1.0], [3.0]]), [0.0, 2.0, 3.0, 7.0][: 3 + loop]
+    easings = ["smoothstep", "hold", "back_in"][: 2 + loop]
+    path = Path(keys, times, loop=loop, kind="linear", easing=easings)
+    t = np.array([0.5, 1.5, 2.5, *([4.0, 6.0] if loop else [9.0])])
+    late = [3 - 3 * float(ease(x, "back_in")) for x in (0.25, 0.75)] if loop else [3.0]
+    assert path(t)[:, 0].tolist() == pytest.approx(
+        [float(ease(0.25, "smoothstep")), float(ease(0.75, "smoothstep")), 1.0, *late]
+    )
+    assert torch.equal(path(times[:3]), keys)
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
         ({"kind": "bezier"}, "no kind of path 'bezier': there are cubic, linear, akima, monotone"),
         ({"easing": "bouncy"}, "no easing 'bouncy'"),
+        ({"easing": ["hold", "bouncy"]}, "no easing 'bouncy'"),
+        ({"easing": ["hold"]}, "1 easings for 2 segments: give one for all, or one for each"),
+        ({"easing": ["hold", "linear"], "loop": True}, "2 easings for 3 segments"),
         ({"times": [0, 1]}, "2 times for 3 keys: 3 are needed, one per key"),
         ({"times": [0, 1, 2], "loop": True}, "3 times for 3 keys: 4 are needed"),
         ({"times": [0, 1, 1]}, "must rise"),
@@ -735,6 +786,73 @@ def test_samples_of_w_do_not_depend_on_the_batch() -> None:
 def test_too_few_samples_are_refused() -> None:
     with pytest.raises(KinesphereError, match="16 samples are too few for 16 dimensions"):
         statistics(sample_w(mapping, 32, count=16))
+
+
+THREE = torch.tensor([[0.0, 0, 0, 0, 0], [6, 2, 0, 1, 0], [-3, 4, 0.1, 0, 2]])  # the middles of three kinds
+SPREAD = torch.tensor([1.0, 0.5, 0.02, 0.4, 0.1])
+
+
+def three_kinds(count: int = 30_000) -> Tensor:
+    """A lopsided W of three kinds, of one half, three tenths and two tenths of the samples."""
+    dice = torch.Generator().manual_seed(0)
+    kind = torch.cat([torch.full([int(share * count)], i) for i, share in enumerate((0.5, 0.3, 0.2))])
+    return THREE[kind] + SPREAD * torch.randn(count, 5, generator=dice)
+
+
+def test_the_kinds_of_a_w_are_found_where_they_are() -> None:
+    w = three_kinds()
+    stats = statistics(w)
+    for seed in range(3):
+        found = cluster(w, 3, stats, seed)
+        which = nearest(THREE, found, stats)
+        assert sorted(which.tolist()) == [0, 1, 2]
+        assert ((found[which] - THREE).abs() / SPREAD).max() < 0.05
+    assert torch.equal(cluster(w, 3, stats, 2), found)
+
+
+def test_an_outlier_is_no_kind() -> None:
+    w = three_kinds(3000)
+    w[::300] += 60 * SPREAD * torch.randn(10, 5, generator=torch.Generator().manual_seed(1))
+    stats = statistics(w)
+    for seed in range(4):
+        shares = torch.bincount(nearest(w, cluster(w, 6, stats, seed), stats), minlength=6) / len(w)
+        assert shares.min() > 0.1 / 6
+
+
+def test_the_nearest_centre_is_so_by_the_mahalanobis_distance() -> None:
+    w = three_kinds(600)
+    stats = statistics(w)
+    inverse = torch.linalg.inv(torch.cov(w.T.double()))
+    away = (w[:, None] - THREE).double()  # [600, 3, 5]
+    expected = torch.einsum("nki,ij,nkj->nk", away, inverse, away).argmin(1)
+    assert torch.equal(nearest(w, THREE, stats), expected)
+    assert torch.equal(nearest(w.view(60, 10, 5), THREE, stats), expected.view(60, 10))
+
+
+@many
+@given(st.floats(0, 1, width=32), st.integers(0, 99))
+def test_truncating_towards_the_nearest_centre_never_leaves_it_for_another(psi: float, seed: int) -> None:
+    centres = torch.randn(7, 5, generator=torch.Generator().manual_seed(seed)) * SPREAD * 3
+    w = three_kinds(600)
+    stats = statistics(w)
+    which = nearest(w, centres, stats)
+    nearer = truncate(w, centres[which], psi)
+    away = torch.cdist(*((x - stats.mean) @ stats.vectors / stats.sigmas for x in (w, centres)))
+    sure = away.topk(2, largest=False).values.diff()[:, 0] > 1e-3  # between two centres, rounding decides
+    assert torch.equal(nearest(nearer, centres, stats)[sure], which[sure])
+    assert torch.equal(truncate(w, centres[which], 1), w) and torch.equal(
+        truncate(w, centres[which], 0), centres[which]
+    )
+
+
+@pytest.mark.parametrize(
+    ("k", "says"), [(0, "0 centres of 10"), (11, "11 centres of 10"), (10, "do not fall into 10 kinds")]
+)
+def test_an_impossible_number_of_kinds_is_refused(k: int, says: str) -> None:
+    w = torch.randn(10, 2, generator=torch.Generator().manual_seed(0))
+    w[5:] = w[:5]
+    with pytest.raises(KinesphereError, match=says):
+        cluster(w, k, statistics(w))
 
 
 def test_everything_stays_on_the_device_of_the_latents() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import subprocess
 import sys
@@ -11,9 +12,10 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
-from kinesphere.sinks import SINKS, Null, VideoFile, Window
-from kinesphere.sinks.sound import has_sound
+from kinesphere.sinks import SINKS, Frames, Gif, Null, VideoFile, Window, to_file
+from kinesphere.sinks.sound import has_sound, seconds_of
 from kinesphere.sinks.window import placed
 from kinesphere.sources import Video
 from kinesphere.types import KinesphereError, Sink
@@ -320,8 +322,8 @@ def test_a_wrong_setting_is_named(options):
         VideoFile("a.mp4", **options)
 
 
-def test_only_mp4_is_written():
-    with pytest.raises(KinesphereError, match=r"a\.avi.*\.mp4"):
+def test_only_mp4_and_webm_are_written():
+    with pytest.raises(KinesphereError, match=r"a\.avi.*\.mp4 or \.webm"):
         VideoFile("a.avi")
 
 
@@ -383,8 +385,8 @@ def heard(path: Path) -> tuple[float, np.ndarray, str]:
         begin = float(frames[0].pts * frames[0].time_base)
         frames += resampler.resample(None)
         wave = np.concatenate([frame.to_ndarray()[0] for frame in frames])
-        length = float(stream.duration * stream.time_base)
-        assert len(wave) / RATE == pytest.approx(length, abs=0.05)
+        if stream.duration is not None:  # WebM does not say
+            assert len(wave) / RATE == pytest.approx(float(stream.duration * stream.time_base), abs=0.05)
         return begin, wave, stream.codec_context.name
 
 
@@ -457,6 +459,216 @@ def test_a_file_without_sound_is_refused_before_anything_is_played(tmp_path):
         with pytest.raises(KinesphereError, match="no sound track can be read"):
             VideoFile(tmp_path / "out.mp4", sound=sound).open((64, 64), 30)
     assert [file.name for file in tmp_path.iterdir()] == ["silent.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "pictures"),
+    [("s.wav", "pcm_s16le", False), ("s.mp3", "libmp3lame", False), ("s.flac", "flac", False), ("s.mp4", "aac", True)],
+)
+def test_a_sound_says_how_long_it_is(tmp_path, name, codec, pictures):
+    path = with_sound(tmp_path / name, codec, pictures=pictures)
+    assert float(seconds_of(path)) == pytest.approx(3, abs=0 if codec in ("pcm_s16le", "flac") else 0.06)
+
+
+def test_a_sound_that_is_none_has_no_length(tmp_path):
+    with pytest.raises(KinesphereError, match="no sound track can be read"):
+        seconds_of(recorded(tmp_path / "silent.mp4", [0.0]))
+
+
+# --- WebM
+
+
+@pytest.mark.parametrize("fps", [25, NTSC, 60], ids=str)
+def test_a_webm_is_read_back_frame_for_frame(tmp_path, fps):
+    path = recorded(tmp_path / "a.webm", [n / float(fps) for n in range(50)], fps)
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        assert (container.format.name, stream.codec_context.name) in {
+            ("matroska,webm", "vp9"),
+            ("matroska,webm", "libvpx-vp9"),
+        }
+        assert stream.average_rate == fps
+        frames = list(container.decode(video=0))
+    assert [round(frame.time * fps) for frame in frames] == list(range(50))
+    assert [number_in(frame.to_ndarray(format="rgb24")) for frame in frames] == list(range(50))
+    assert [file.name for file in tmp_path.iterdir()] == ["a.webm"]
+
+
+def test_a_webm_has_the_colours_that_were_written(tmp_path):
+    def flat(n: int) -> np.ndarray:
+        return np.full((64, 64, 3), COLOURS[n], np.uint8)
+
+    path = recorded(tmp_path / "a.webm", [n / 10 for n in range(len(COLOURS))], 10, picture=flat)
+    video = opened(path)
+    seen = [video.read(n / 10).value.mean((0, 1)) for n in range(len(COLOURS))]
+    assert np.abs(np.array(seen) - np.array(COLOURS)).max() <= 4
+
+
+def test_a_webm_of_crf_0_loses_nothing_but_the_rounding_of_colours(tmp_path):
+    def noise(n: int) -> np.ndarray:
+        return np.random.default_rng(n).integers(0, 256, (32, 32, 3), np.uint8)
+
+    video = opened(recorded(tmp_path / "a.webm", [0.0, 0.1], 10, picture=noise, crf=0, chroma="444"))
+    assert np.abs(video.read(0.1).value.astype(int) - noise(1)).max() <= 3
+
+
+WEBM_SOUNDS = {
+    "Opus is copied": ("s.mkv", "libopus", {}),
+    "AAC becomes Opus": ("s.mp4", "aac", {}),
+    "plain samples become Opus": ("s.wav", "pcm_s16le", {"pictures": False}),
+}
+
+
+@pytest.mark.parametrize("start", [0.0, 0.7])
+@pytest.mark.parametrize("kind", WEBM_SOUNDS)
+def test_the_sound_of_a_webm_is_in_step_and_as_long(tmp_path, kind, start):
+    name, codec, options = WEBM_SOUNDS[kind]
+    source = with_sound(tmp_path / name, codec, **options)
+    path = recorded(tmp_path / "out.webm", [n / 30 for n in range(50)], sound=source, sound_start=start)
+    begin, wave, kept = heard(path)
+    assert kept.removeprefix("lib") == "opus"
+    lag, correlation = likeness(path, start)
+    assert abs(lag) <= 0.002 and correlation > 0.95
+    assert abs(begin + len(wave) / RATE - 50 / 30) <= 0.06
+
+
+def test_a_webm_that_was_killed_plays(tmp_path):
+    sink = VideoFile(tmp_path / "a.webm")
+    sink.open((160, 64), 30)
+    for n in range(100):
+        sink.write(numbered(n), n / 30)
+    left = (tmp_path / "a.part.webm").read_bytes()
+    sink.close()
+    (tmp_path / "left.webm").write_bytes(left)
+    with av.open(str(tmp_path / "left.webm")) as container:
+        shown = [number_in(frame.to_ndarray(format="rgb24")) for frame in container.decode(video=0)]
+    assert shown == list(range(len(shown))) and len(shown) >= 60
+
+
+# --- GIF
+
+
+def gif_of(path: Path, frames: int, fps, picture=numbered, **options) -> Image.Image:
+    sink = Gif(path, **options)
+    first = picture(0)
+    sink.open((first.shape[1], first.shape[0]), fps)
+    for n in range(frames):
+        sink.write(picture(n), float(n / Fraction(fps)))
+    sink.close()
+    return Image.open(io.BytesIO(path.read_bytes()))
+
+
+def standing(gif: Image.Image) -> list[int]:
+    """How long each frame of it stands, milliseconds."""
+    times = []
+    for n in range(gif.n_frames):
+        gif.seek(n)
+        times.append(gif.info["duration"])
+    return times
+
+
+@pytest.mark.parametrize("fps", [10, NTSC, 30, 50], ids=str)
+def test_a_gif_has_every_frame_and_lasts_as_long(tmp_path, fps):
+    gif = gif_of(tmp_path / "a.gif", 45, fps)
+    assert gif.n_frames == 45 and gif.info["loop"] == 0
+    assert abs(sum(standing(gif)) - 1000 * 45 / float(fps)) <= 20
+    assert max(standing(gif)) - min(standing(gif)) <= 10
+    shown = []
+    for n in range(45):
+        gif.seek(n)
+        shown.append(number_in(np.asarray(gif.convert("RGB"))))
+    assert shown == list(range(45))
+    assert [file.name for file in tmp_path.iterdir()] == ["a.gif"]
+
+
+@pytest.mark.parametrize("dither", ["bayer", "diffusion", "none"])
+def test_a_gif_has_the_colours_of_the_whole_film(tmp_path, dither):
+    def turning(n: int) -> np.ndarray:
+        picture = np.zeros((64, 64, 3), np.uint8)
+        picture[..., 0] = np.linspace(0, 255, 64)
+        picture[..., 1] = 12 * n
+        picture[..., 2] = np.linspace(255, 0, 64)[:, None]
+        return picture
+
+    gif = gif_of(tmp_path / "a.gif", 6, 10, picture=turning, dither=dither)
+    for n in range(6):
+        gif.seek(n)
+        blocks = np.asarray(gif.convert("RGB")).astype(float) - turning(n)
+        assert np.abs(blocks.reshape(8, 8, 8, 8, 3).mean((1, 3))).mean() < 10
+
+
+def test_a_gif_faster_than_browsers_show_is_refused(tmp_path):
+    with pytest.raises(KinesphereError, match="at most 50 frames a second, not 60"):
+        gif_of(tmp_path / "a.gif", 3, 60)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_gif_is_not_replaced_unasked(tmp_path):
+    (tmp_path / "a.gif").write_bytes(b"precious")
+    with pytest.raises(KinesphereError, match=r"a\.gif exists already.*overwrite"):
+        gif_of(tmp_path / "a.gif", 3, 10)
+    assert (tmp_path / "a.gif").read_bytes() == b"precious"
+    assert gif_of(tmp_path / "a.gif", 3, 10, overwrite=True).n_frames == 3
+
+
+def test_a_gif_that_cannot_be_written_leaves_a_film(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Gif, "_write_gif", full)
+    with pytest.raises(KinesphereError, match=r"No space left.*a\.gif\.mp4"):
+        gif_of(tmp_path / "a.gif", 3, 10)
+    assert numbers_of(tmp_path / "a.gif.mp4") == [0, 1, 2]
+
+
+# --- frames
+
+
+def frames_in(folder: Path, count: int, fps=30, **options) -> list[str]:
+    sink = Frames(folder, **options)
+    sink.open((160, 64), fps)
+    for n in range(count):
+        sink.write(numbered(n), n / fps)
+    sink.close()
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_frames_are_numbered_and_lose_nothing(tmp_path):
+    assert frames_in(tmp_path / "f", 12) == [f"frame{n:06d}.png" for n in range(12)]
+    for n in range(12):
+        np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "f" / f"frame{n:06d}.png")), numbered(n))
+
+
+def test_frames_of_a_slow_player_keep_its_speed(tmp_path):
+    sink = Frames(tmp_path / "f")
+    sink.open((160, 64), 10)
+    for n, t in enumerate((5.0, 5.3, 5.31, 5.5)):
+        sink.write(numbered(n), t)
+    sink.close()
+    shown = [number_in(np.asarray(Image.open(path))) for path in sorted((tmp_path / "f").iterdir())]
+    assert shown == [0, 0, 0, 2, 2, 3]
+
+
+def test_frames_go_into_no_folder_that_holds_something_unasked(tmp_path):
+    frames_in(tmp_path / "f", 9)
+    (tmp_path / "f" / "notes.txt").write_text("mine")
+    with pytest.raises(KinesphereError, match="is not empty.*overwrite"):
+        frames_in(tmp_path / "f", 3)
+    left = frames_in(tmp_path / "f", 3, overwrite=True)
+    assert left == ["frame000000.png", "frame000001.png", "frame000002.png", "notes.txt"]
+    with pytest.raises(KinesphereError, match="is a file: name a folder"):
+        frames_in(tmp_path / "f" / "notes.txt", 3)
+
+
+# --- the sink that a path means
+
+
+def test_the_ending_of_a_path_says_what_is_written(tmp_path):
+    (tmp_path / "v1.2").mkdir()
+    kinds = {"a.mp4": VideoFile, "a.WEBM": VideoFile, "a.gif": Gif, "frames": Frames, "v1.2": Frames}
+    assert {name: type(to_file(tmp_path / name)) for name in kinds} == kinds
+    with pytest.raises(KinesphereError, match=r"'a\.avi': it may end in \.mp4, \.webm or \.gif, or be a folder"):
+        to_file(tmp_path / "a.avi")
 
 
 # --- the window, on a driver that shows nothing
@@ -599,7 +811,8 @@ def test_null_counts_and_keeps_the_last():
 
 @pytest.mark.parametrize("name", SINKS)
 def test_every_sink_keeps_the_contract(name, tmp_path, screen):
-    sink = SINKS[name](**{"video": {"path": tmp_path / "a.mp4", "overwrite": True}}.get(name, {}))
+    paths = {"video": "a.mp4", "gif": "a.gif", "frames": "a"}
+    sink = SINKS[name](**({"path": tmp_path / paths[name], "overwrite": True} if name in paths else {}))
     assert isinstance(sink, Sink)
     assert SINKS[name].main_thread == (name == "window")
     sink.close()  # closing what was never opened is no mistake

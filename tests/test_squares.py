@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from kinesphere.train.squares import FITS, Square, decoded, eight_bits, geometry
+from kinesphere.studio.squares import FITS, Square, decoded, eight_bits, geometry
 from kinesphere.train.stores import Unreadable
 from kinesphere.types import KinesphereError
 

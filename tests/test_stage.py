@@ -416,6 +416,7 @@ def test_learn_leaves_the_place_where_nothing_moved(hand, playing):
 
 
 def test_calibrate_takes_the_smallest_and_the_largest(hand, playing):
+    hand.until(lambda h: h.meters.get("features", {}).get("light") is not None)
     hand.ask("change", edits={"latent.psi": {"feature": "light", "low": 0.1, "high": 0.9}})
     assert hand.ask("calibrate", place="latent.drift")["is"] == "refused"
     hand.ask("calibrate", place="latent.psi")

@@ -7,7 +7,7 @@ from PIL import Image, ImageOps
 
 from kinesphere.sources import Video
 from kinesphere.studio import sheets
-from kinesphere.train.squares import FITS, Square
+from kinesphere.studio.squares import FITS, Square
 
 HERE = Path(__file__).parent
 CLIP = HERE.parents[1] / "kinesphere" / "builtin" / "clip.mp4"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -13,39 +13,58 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from kinesphere.sinks.sound import SoundTrack, has_sound
+from kinesphere.sinks.sound import IN_MP4, IN_WEBM, Carrier, SoundTrack, has_sound
 from kinesphere.types import KinesphereError
 
 PRESETS = "ultrafast superfast veryfast faster fast medium slow slower veryslow".split()
 CHROMA = {"420": "yuv420p", "444": "yuv444p"}
 BT709 = 1  # the number of BT.709 in each of ITU-T H.273's three tables: primaries, transfer, matrix
-NOT_MADE = "no H.264 video can be made"
 LIMITED = 1  # AVCOL_RANGE_MPEG: black is 16, white 235
 
 # libswscale's flags, by value because PyAV named them only in late releases: bicubic, all chroma read, exact rounding
 EXACT = 0x4 | 0x4000 | 0x40000
-
 
 FRAGMENTS = {
     "movflags": "frag_keyframe+empty_moov+default_base_moof+negative_cts_offsets",
     "frag_duration": "500000",  # microseconds; what is not in a fragment yet is lost in a crash
     "flush_packets": "1",  # nothing waits in a buffer of ours
 }
+CLUSTERS = {"cluster_time_limit": "500", "flush_packets": "1"}  # milliseconds; as above
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of film: what it is made of, in libav's names."""
+
+    format: str
+    codec: str  # as people call it
+    encoder: str
+    growing: Mapping[str, str]  # how it is written while it is being made
+    whole: Mapping[str, str]  # and when it is whole: its index first
+    sound: Carrier
+
+
+KINDS = {
+    ".mp4": Kind("mp4", "H.264", "libx264", FRAGMENTS, {"movflags": "faststart"}, IN_MP4),
+    ".webm": Kind("webm", "VP9", "libvpx-vp9", CLUSTERS, {"cues_to_front": "1"}, IN_WEBM),
+}
 
 
 @dataclass
 class VideoFile:
-    """An H.264 MP4 of constant frame rate, with the sound of another file if wanted.
+    """An H.264 MP4 or a VP9 WebM, as `path` ends, of constant frame rate, with the sound of another file if wanted.
 
     While it is being made it lies beside `path` as `NAME.part.mp4`, in fragments: after a crash, a power cut or `kill -9`
-    that file plays, all but about the last second. `close` turns it into an ordinary MP4 that can be sought in and streamed,
+    that file plays, all but about the last second. `close` turns it into an ordinary film that can be sought in and streamed,
     and only then puts it at `path`. Opened again after a picture could not be written, it goes on in `NAME 2.mp4`, so that what
     was recorded before stays.
     """
 
     path: str | Path
-    crf: float = 16.0  # x264's quality: 0 loses nothing, 16 looks the same, 23 is small, 51 is ruined
-    preset: str = "veryfast"  # x264's effort: slower makes smaller files, not better ones
+    crf: float = (
+        16.0  # x264's quality: 0 loses nothing, 16 looks the same, 23 is small, 51 is ruined; for VP9 it is translated
+    )
+    preset: str = "veryfast"  # x264's effort: slower makes smaller files, not better ones; for VP9 it is translated
     chroma: str = "420"  # "420" plays everywhere; "444" keeps the full resolution of colour, and odd sizes
     sound: str | Path | None = None  # a video or sound file whose first sound track is kept
     sound_start: float = 0.0  # seconds into that file (from its first picture) that are heard at t = 0
@@ -54,8 +73,8 @@ class VideoFile:
     main_thread: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        if Path(self.path).suffix.lower() != ".mp4":
-            raise KinesphereError(f"video file {str(self.path)!r} does not end in .mp4, the one format that is written")
+        if Path(self.path).suffix.lower() not in KINDS:
+            raise KinesphereError(f"video file {str(self.path)!r} does not end in {' or '.join(KINDS)}")
         if not 0 <= self.crf <= 51:
             raise KinesphereError(f"video crf {self.crf!r} is outside 0 (loses nothing) to 51 (ruined): try 16")
         if self.preset not in PRESETS:
@@ -64,6 +83,7 @@ class VideoFile:
             raise KinesphereError(f"video chroma {self.chroma!r} is not known: it is one of {', '.join(CHROMA)}")
         if not math.isfinite(self.sound_start):
             raise KinesphereError(f"video sound_start {self.sound_start!r} is not a time in seconds")
+        self._kind = KINDS[Path(self.path).suffix.lower()]
         self._output: Any = None
         self._target = Path(self.path)  # of the recording that is being made
         self._broken = False  # whether a picture could not be written
@@ -84,17 +104,19 @@ class VideoFile:
             )
         self._size, self._fps = size, Fraction(fps).limit_denominator(10_000)
         if self._fps <= 0:
-            raise KinesphereError(f"{NOT_MADE} at {fps} frames per second: the rate is above 0, such as 30")
+            raise KinesphereError(
+                f"no {self._kind.codec} video can be made at {fps} frames per second: the rate is above 0, such as 30"
+            )
         self._part = _reserved_beside(self._target)
         try:
-            self._output = av.open(str(self._part), "w", format="mp4", options=FRAGMENTS)
+            self._output = av.open(str(self._part), "w", format=self._kind.format, options=dict(self._kind.growing))
             self._stream = self._new_stream()
             self._output.start_encoding()
         except (av.FFmpegError, ValueError, OverflowError) as error:
             self._output = None
             self._part.unlink(missing_ok=True)
             raise KinesphereError(
-                f"no H.264 video of {size[0]}x{size[1]} at {self._fps} can be made: {error}"
+                f"no {self._kind.codec} video of {size[0]}x{size[1]} at {self._fps} can be made: {error}"
             ) from error
         self._picture: Any = None  # the newest frame, in YUV, that is not in the file yet
         self._slot = self._first = 0  # its place, counted in frames from t = 0; the place of the first
@@ -170,14 +192,9 @@ class VideoFile:
     def _new_stream(self) -> Any:
         """An encoder that holds back less than half a second of frames, so that little is lost when all stops."""
         rate = float(self._fps)
-        options = {
-            "crf": str(self.crf),
-            "preset": self.preset,
-            "g": str(max(1, int(rate))),  # a key frame each second: players can seek there
-            "rc-lookahead": str(min(10, int(rate / 4))),
-            "bf": str(min(3, int(rate / 8))),
-        }
-        stream = self._output.add_stream("libx264", rate=self._fps, options=options)
+        options = self._vp9(rate) if self._kind.format == "webm" else self._x264(rate)
+        options["g"] = str(max(1, int(rate)))  # a key frame each second: players can seek there
+        stream = self._output.add_stream(self._kind.encoder, rate=self._fps, options=options)
         even = 2 if self.chroma == "420" else 1
         stream.width, stream.height = (math.ceil(n / even) * even for n in self._size)
         stream.pix_fmt = CHROMA[self.chroma]
@@ -185,16 +202,37 @@ class VideoFile:
         context.thread_count = max(1, min(4, int(rate / 8), os.cpu_count() or 1))
         context.color_primaries = context.color_trc = context.colorspace = BT709
         context.color_range = LIMITED
+        if self._kind.format == "webm":
+            context.bit_rate = 0  # no bound: `crf` alone says how good
         return stream
 
+    def _x264(self, rate: float) -> dict[str, str]:
+        return {
+            "crf": str(self.crf),
+            "preset": self.preset,
+            "rc-lookahead": str(min(10, int(rate / 4))),
+            "bf": str(min(3, int(rate / 8))),
+        }
+
+    def _vp9(self, rate: float) -> dict[str, str]:
+        """libvpx counts its quality to 63 where x264 counts to 51, and its effort from 5, quick, down to 0."""
+        return {
+            "crf": str(round(self.crf * 63 / 51)),
+            "lossless": str(int(self.crf == 0)),
+            "deadline": "good",
+            "cpu-used": str(min(5, max(0, 7 - PRESETS.index(self.preset)))),
+            "row-mt": "1",
+            "lag-in-frames": str(min(25, int(rate / 2))),
+        }
+
     def _finish(self) -> None:
-        whole = self._part.with_suffix(".whole.mp4")
+        whole = self._part.with_suffix(f".whole{self._part.suffix}")
         track = None
         if self.sound is not None:
             begin, seconds = (float(n / self._fps) for n in (self._first, self._slot - self._first))
-            track = SoundTrack(Path(self.sound), self.sound_start + begin, seconds)
+            track = SoundTrack(Path(self.sound), self.sound_start + begin, seconds, self._kind.sound)
         try:
-            _make_whole(self._part, whole, track)
+            _make_whole(self._kind, self._part, whole, track)
             self._refuse_what_exists()
             os.replace(whole, self._target)
         except KinesphereError as error:
@@ -224,7 +262,7 @@ def _reserved_beside(path: Path) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         for number in range(1, 1000):
-            part = path.with_suffix(".part.mp4" if number == 1 else f".part{number}.mp4")
+            part = path.with_suffix(f".part{'' if number == 1 else number}{path.suffix.lower()}")
             try:
                 part.touch(exist_ok=False)
                 return part
@@ -235,13 +273,13 @@ def _reserved_beside(path: Path) -> Path:
     raise KinesphereError(f"999 unfinished recordings lie beside {path}: clear them away, or choose another name")
 
 
-def _make_whole(part: Path, whole: Path, track: SoundTrack | None) -> None:
-    """Copy the pictures of `part` and the sound of `track` into an MP4 whose index comes first."""
+def _make_whole(kind: Kind, part: Path, whole: Path, track: SoundTrack | None) -> None:
+    """Copy the pictures of `part` and the sound of `track` into a film whose index comes first."""
     import av
 
     with (
         av.open(str(part)) as source,
-        av.open(str(whole), "w", format="mp4", options={"movflags": "faststart"}) as output,
+        av.open(str(whole), "w", format=kind.format, options=dict(kind.whole)) as output,
     ):
         streams = [_copied(source, output)]
         if track is not None:

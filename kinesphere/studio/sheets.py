@@ -13,6 +13,7 @@ from torch import Tensor
 
 from kinesphere import latent
 from kinesphere.models import Generator
+from kinesphere.models.generator import noise_from
 from kinesphere.ops import to_pixels
 
 PAPER, INK = (18, 18, 20), (214, 214, 220)
@@ -33,6 +34,7 @@ class Drawing:
     class_index: int = 0
     noise_mode: str = "const"
     cutoff: int | None = None  # rows from here on are not truncated
+    noise_seed: int = 0  # of noise that is "random": picture i of a sheet has that of seed + i
     on_picture: Callable[[int, int], None] = lambda done, of: None
 
     def ws(self, seeds: Sequence[int], psi: float = 1.0) -> Tensor:
@@ -46,7 +48,10 @@ class Drawing:
     def pictures(self, ws: Tensor) -> Iterator[np.ndarray]:
         """Pictures [H, W, 3] uint8 from [N, num_ws, w_dim], each drawn when it is asked for."""
         for i, w in enumerate(ws.split(1)):
-            yield to_pixels(self.G.synthesis(w, noise_mode=self.noise_mode))[0].cpu().numpy()
+            dice = torch.Generator(self.G.w_avg.device).manual_seed(self.noise_seed + i)
+            with noise_from(dice):
+                img = self.G.synthesis(w, noise_mode=self.noise_mode)
+            yield to_pixels(img)[0].cpu().numpy()
             self.on_picture(i + 1, len(ws))
 
     def psi_sheet(self, seeds: Sequence[int], psis: Sequence[float]) -> np.ndarray:
@@ -78,24 +83,31 @@ def grid(
     column_titles: Sequence[str] = (),
     row_titles: Sequence[str] = (),
     gap: int = 4,
+    captions: Sequence[str] = (),
 ) -> np.ndarray:
-    """Tiles [H, W, 3] in reading order on one sheet, with titles in the margins and never on a picture."""
+    """Tiles [H, W, 3] in reading order on one sheet, with titles in the margins, captions below, and nothing on a picture."""
     height, width = pictures[0].shape[:2]
     rows = -(-len(pictures) // columns)
     size = max(11, width // 14)
     font = ImageFont.load_default(size=size)
     line = int(size * 1.8)
     top = line if column_titles else gap
+    down = height + gap + (line if captions else 0)  # from one row to the next
     left = max([gap] + [int(font.getlength(text)) + 3 * gap for text in row_titles])
-    sheet = Image.new("RGB", (left + columns * (width + gap), top + rows * (height + gap)), PAPER)
+    sheet = Image.new("RGB", (left + columns * (width + gap), top + rows * down), PAPER)
     pen = ImageDraw.Draw(sheet)
     for i, picture in enumerate(pictures):
         y, x = divmod(i, columns)
-        sheet.paste(Image.fromarray(picture), (left + x * (width + gap), top + y * (height + gap)))
+        sheet.paste(Image.fromarray(picture), (left + x * (width + gap), top + y * down))
     for x, text in enumerate(column_titles):
         pen.text((left + x * (width + gap) + width / 2, top / 2), text, INK, font, anchor="mm")
     for y, text in enumerate(row_titles):
-        pen.text((left - 2 * gap, top + y * (height + gap) + height / 2), text, INK, font, anchor="rm")
+        pen.text((left - 2 * gap, top + y * down + height / 2), text, INK, font, anchor="rm")
+    for i, text in enumerate(captions):
+        y, x = divmod(i, columns)
+        pen.text(
+            (left + x * (width + gap) + width / 2, top + y * down + height + line / 2), text, INK, font, anchor="mm"
+        )
     return np.asarray(sheet)
 
 

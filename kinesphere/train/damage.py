@@ -10,7 +10,8 @@ import numpy as np
 import skia
 from PIL import Image
 
-from kinesphere.train import painting, squares
+from kinesphere.studio import squares
+from kinesphere.train import painting
 from kinesphere.train.portraits import draw_factors
 
 PARTS = ("left eye", "right eye", "mouth")  # what a whole face has

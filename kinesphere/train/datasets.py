@@ -21,7 +21,7 @@ from PIL import Image
 
 from kinesphere import files
 from kinesphere.sources.pictures import SUFFIXES
-from kinesphere.train import squares
+from kinesphere.studio import squares
 from kinesphere.train.stores import Store, Unreadable, store
 from kinesphere.types import KinesphereError
 

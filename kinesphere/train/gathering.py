@@ -23,8 +23,8 @@ import numpy as np
 from PIL import Image
 
 from kinesphere.sources.pictures import SUFFIXES
+from kinesphere.studio.squares import Square, decoded
 from kinesphere.train.datasets import LABELS, class_names, is_picture, label_table, read_notes
-from kinesphere.train.squares import Square, decoded
 from kinesphere.train.stores import Store, Unreadable, store
 from kinesphere.types import KinesphereError
 

@@ -18,6 +18,7 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image
 
+from kinesphere.studio.squares import Square, resized
 from kinesphere.train.attributes import FACTORS_SUFFIX, PICTURE
 from kinesphere.train.datasets import (
     LABELS,
@@ -25,7 +26,6 @@ from kinesphere.train.datasets import (
     open_set,
 )
 from kinesphere.train.gathering import PORTRAITS, VIDEO, Entry, Made, Plan, entries
-from kinesphere.train.squares import Square, resized
 from kinesphere.train.stores import in_order, store
 from kinesphere.types import KinesphereError
 

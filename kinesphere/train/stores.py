@@ -11,15 +11,12 @@ import zlib
 from pathlib import Path
 from typing import Any, Protocol
 
+from kinesphere.studio.squares import Unreadable
 from kinesphere.types import KinesphereError
 
 LARGEST = 2**29  # bytes of one file; a 100-megapixel TIFF has 300 MB
 LOCAL = struct.Struct("<4s5H3I2H")  # a zip's local file header: APPNOTE.TXT 4.3.7
 STORED, DEFLATED = 0, 8
-
-
-class Unreadable(KinesphereError):
-    """One file cannot be had; the message is the reason alone, without the name."""
 
 
 class Store(Protocol):

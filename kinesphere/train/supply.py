@@ -21,7 +21,8 @@ from PIL import Image
 from kinesphere import files
 from kinesphere.models import Generator
 from kinesphere.sources.pictures import SUFFIXES
-from kinesphere.train import squares, state
+from kinesphere.studio import squares
+from kinesphere.train import state
 from kinesphere.train.datasets import TrainingSet, is_picture, open_set
 from kinesphere.train.gathering import PORTRAITS, VIDEO
 from kinesphere.train.importing import is_set, prepared

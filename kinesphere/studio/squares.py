@@ -11,7 +11,6 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
 
-from kinesphere.train.stores import Unreadable
 from kinesphere.types import KinesphereError
 
 FITS = {
@@ -37,6 +36,10 @@ ORIENTATION = 0x0112
 CLEAR = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBa")  # modes that may be transparent
 BIG = 2**25  # pixels; pictures above are decoded one after the other, so that many at once do not fill the memory
 BRIGHT = 16.0  # floats up to here are light with white at 1, and what is above white is cut; beyond, 255 is white
+
+
+class Unreadable(KinesphereError):
+    """One file cannot be had; the message is the reason alone, without the name."""
 
 
 one_big = threading.Lock()

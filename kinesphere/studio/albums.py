@@ -1,0 +1,194 @@
+"""Pictures of one's own, from files to latents: read, cut out, and projected a few at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from kinesphere.checkpoints import Checkpoint
+from kinesphere.models import Generator
+from kinesphere.ops import to_pixels
+from kinesphere.sources.pictures import SUFFIXES
+from kinesphere.studio import alignment, perceptual
+from kinesphere.studio.alignment import Similarity
+from kinesphere.studio.batch import Batch, Found, as_goal
+from kinesphere.studio.charts import Chart
+from kinesphere.studio.perceptual import Distance
+from kinesphere.studio.projection import Plan, Projection, nearness
+from kinesphere.studio.sheets import seeds_to_ws
+from kinesphere.studio.squares import Unreadable, decoded
+from kinesphere.types import KinesphereError
+
+ALIGNS = {
+    "middle": "the largest in its middle",
+    "face": "eyes and mouth go where the model's own pictures have them",
+    "best": "where the model finds it easiest, near the middle",
+}
+DISTANCES = {
+    "pixels": "pixels and edges at several sizes",
+    "judged": "and what the model's own discriminator sees",
+    "vgg": "features of VGG16",
+    "lpips": "LPIPS",
+}
+TOGETHER = 2**18  # pixels that are projected at once: 64 pictures of 64 px, one of 512 px and more
+FACES = 16  # seeds whose faces say where a model has eyes and mouth
+GUESS, BEST_SIZE = 100, 64  # steps of the projection after which "best" looks for the square; pixels at which it looks
+LARGEST = 2**29  # bytes of a picture file
+
+
+def paths(given: Sequence[Path]) -> list[Path]:
+    """The pictures that are meant: files as they are, of folders those that end like pictures, by name. No two share a name.
+
+    Raises KinesphereError for what is not there, and where there is none.
+    """
+    found: list[Path] = []
+    for path in given:
+        if path.is_dir():
+            found += sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
+        elif path.is_file():
+            found.append(path)
+        else:
+            raise KinesphereError(f"there is no file or folder {str(path)!r}")
+    if not found:
+        raise KinesphereError(f"there is no picture in {', '.join(map(str, given))}")
+    names: dict[str, Path] = {}
+    for path in found:
+        if path.stem in names:
+            raise KinesphereError(f"{names[path.stem]} and {path} would be kept under one name: project one at a time")
+        names[path.stem] = path
+    return found
+
+
+def distance(name: str, checkpoint: Checkpoint, vgg: Path | None, lpips: Path | None) -> Distance:
+    """What a name of DISTANCES means. Raises KinesphereError for another, and where weights that it needs are not given."""
+    if name not in DISTANCES:
+        raise KinesphereError(f"no distance {name!r}: there are {', '.join(DISTANCES)}")
+    if name == "pixels":
+        return nearness
+    if name == "judged":
+        judged = perceptual.judged(checkpoint)
+        return lambda a, b: nearness(a, b) + judged(a, b) / 10
+    if vgg is None or (name == "lpips" and lpips is None):
+        raise KinesphereError(
+            f"--distance {name} needs weights: --vgg FILE{' and --lpips FILE' if name == 'lpips' else ''}"
+        )
+    seen = perceptual.lpips(vgg, lpips) if name == "lpips" and lpips else perceptual.vgg(vgg)
+    return lambda a, b: nearness(a, b) + seen(a, b)
+
+
+class Album:
+    """Pictures that are projected with one model, alike. Raises KinesphereError for a way of aligning that there is not."""
+
+    def __init__(
+        self,
+        G: Generator,
+        model: str,
+        out: Path,
+        plan: Plan,
+        seek: Distance = nearness,
+        class_index: int = 0,
+        film: bool = False,
+        mask: Path | None = None,
+        align: str = "middle",
+    ) -> None:
+        if align not in ALIGNS:
+            raise KinesphereError(f"no way to align {align!r}: there are {', '.join(ALIGNS)}")
+        self.G, self.model, self.out, self.plan, self.seek = G, model, out, plan, seek
+        self.class_index, self.film, self.align = class_index, film, align
+        self.mask = None if mask is None else self._masked(mask)
+
+    @cached_property
+    def chart(self) -> Chart:
+        return Chart.of(self.G, self.class_index)
+
+    def project(
+        self, paths: Sequence[Path], on_step: Callable[[int, int], None] = lambda done, of: None
+    ) -> Iterator[tuple[str, Found | str]]:
+        """(name, what was found, or why the picture could not be read or cut out), a few at a time."""
+        ready: dict[str, np.ndarray] = {}
+        most = max(1, TOGETHER // self.G.img_resolution**2)
+        for path in paths:
+            try:
+                ready[path.stem] = self.cut_out(_read(path))
+            except KinesphereError as error:
+                yield path.name, str(error)
+                continue
+            if len(ready) == most:
+                yield from self._projected(ready, on_step)
+                ready = {}
+        if ready:
+            yield from self._projected(ready, on_step)
+
+    def _projected(
+        self, pictures: dict[str, np.ndarray], on_step: Callable[[int, int], None]
+    ) -> Iterator[tuple[str, Found]]:
+        masks = None if self.mask is None else dict.fromkeys(pictures, self.mask)
+        batch = Batch(
+            self.G, self.model, pictures, self.out, self.plan, masks, self.film, self.class_index, self.seek, self.chart
+        )
+        for found in batch.run(lambda step: on_step(step.done, step.of)):
+            yield found.name, found
+
+    # Cut out ------------------------------------------------------------------------------------------------------------
+
+    def cut_out(self, picture: np.ndarray) -> np.ndarray:
+        """[H, W, 3] uint8 -> the square of the model's size that is projected. Raises KinesphereError where no face is found."""
+        square = Similarity.whole(picture)
+        if self.align == "face":
+            square = alignment.matching(alignment.landmarks(picture), self._face)
+        if self.align == "best":
+            square = self._best(picture, square)
+        return alignment.aligned(picture, square, self.G.img_resolution)
+
+    @cached_property
+    def _face(self) -> np.ndarray:
+        """Where the model's own pictures have eyes and mouth."""
+        drawn = (self._drawn(seeds_to_ws(self.G, [seed], self.class_index)) for seed in range(FACES))
+        try:
+            return alignment.usual(to_pixels(img)[0].cpu().numpy() for img in drawn)
+        except KinesphereError as error:
+            raise KinesphereError(f"this model's own pictures have no face to align by: {error}") from None
+
+    @torch.no_grad()
+    def _drawn(self, ws: Tensor) -> Tensor:
+        return self.G.synthesis(ws)
+
+    def _best(self, picture: np.ndarray, square: Similarity) -> Similarity:
+        """The square whose contents are nearest to what a quick projection of the middle made of them."""
+        goal = as_goal(alignment.aligned(picture, square, self.G.img_resolution), self.G)
+        guess = Projection(self.G, goal, Plan(GUESS), self.seek, None, None, self.class_index, self.chart)
+        for _ in guess:
+            pass
+        found = self._drawn(guess.ws())[:, :3].float()
+        size = min(BEST_SIZE, self.G.img_resolution)
+        small = torch.nn.functional.interpolate(found, (size, size), mode="area").expand(-1, 3, -1, -1).cpu()
+        return alignment.refined(picture, square, lambda img: nearness(img, small).sum(), size)
+
+    def _masked(self, path: Path) -> np.ndarray:
+        """[H, W], 0 to 1, from the lightness of a picture."""
+        cut = alignment.aligned(picture := _read(path), Similarity.whole(picture), self.G.img_resolution)
+        mask: np.ndarray = np.asarray(Image.fromarray(cut).convert("L"), np.float32) / 255
+        if not mask.any():
+            raise KinesphereError(f"{path.name} is black: it is white where the pictures count")
+        return mask
+
+
+def _read(path: Path) -> np.ndarray:
+    """[H, W, 3] uint8, upright, in sRGB, what is transparent on white. Raises KinesphereError with the reason."""
+    try:
+        if path.stat().st_size > LARGEST:
+            raise Unreadable(f"too large a file: more than {LARGEST // 2**20} MB")
+        image = decoded(path.read_bytes())
+    except OSError as error:
+        raise KinesphereError(error.strerror or str(error)) from None
+    if image.mode == "RGBA":
+        page = Image.new("RGB", image.size, "white")
+        page.paste(image, mask=image.getchannel("A"))
+        image = page
+    return np.asarray(image)

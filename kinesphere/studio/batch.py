@@ -1,0 +1,180 @@
+"""Pictures of a folder, projected together and kept as they go: what was begun is gone on with, and nothing is lost."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from safetensors.torch import save_file as save_tensors
+from torch import Tensor
+
+from kinesphere import files
+from kinesphere.models import Generator
+from kinesphere.ops import to_pixels
+from kinesphere.studio import prints, recipes
+from kinesphere.studio.charts import Chart
+from kinesphere.studio.latents import Fingerprint, draw
+from kinesphere.studio.perceptual import Distance
+from kinesphere.studio.projection import Meters, Plan, Projection, Step, nearness
+from kinesphere.types import KinesphereError
+
+EVERY = 1.0  # seconds from one keeping to the next
+
+
+@dataclass(frozen=True)
+class Found:
+    """What came out for one picture."""
+
+    name: str
+    latent: Path  # NAME.safetensors
+    sheet: Path  # NAME.sheet.png
+    meters: Meters
+
+
+class Batch:
+    """Some pictures on their way to latents in a folder: NAME.safetensors, NAME.png (what was found, with its recipe),
+    NAME.sheet.png (side by side) and, where asked, NAME.mp4 (the way).
+
+    pictures  name -> [H, W, 3] uint8, of the model's size
+    masks     name -> [H, W], 0 to 1, where the picture counts; for those that have one
+
+    Raises KinesphereError for pictures that do not fit, and where the folder cannot be written.
+    """
+
+    def __init__(
+        self,
+        G: Generator,
+        model: str,
+        pictures: Mapping[str, np.ndarray],
+        out: Path,
+        plan: Plan,
+        masks: Mapping[str, np.ndarray] | None = None,
+        film: bool = False,
+        class_index: int = 0,
+        distance: Distance | None = None,
+        chart: Chart | None = None,
+    ) -> None:
+        self.G, self.model, self.names, self.out, self.film = G, model, list(pictures), out, film
+        self.pictures = list(pictures.values())
+        goals = torch.cat([as_goal(picture, G) for picture in self.pictures])
+        masked = None
+        if masks:
+            whole = np.ones(self.pictures[0].shape[:2], np.float32)
+            masked = torch.stack([torch.from_numpy(masks.get(name, whole)) for name in self.names])[:, None].float()
+        self.projection = Projection(G, goals, plan, distance or nearness, masked, None, class_index, chart)
+        self.told = Fingerprint.of(G)
+        self.curve: list[list[float]] = []
+        self.way: list[list[np.ndarray]] = []
+        said = hashlib.sha256(f"{json.dumps(asdict(plan))} {self.told.whole} {class_index} {self.names}".encode())
+        for tensor in (goals, self.projection.masks):
+            said.update(tensor.cpu().numpy().tobytes())
+        self.unfinished = out / f".unfinished-{said.hexdigest()[:12]}.safetensors"
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise KinesphereError(f"{str(out)!r} cannot be made: {files.reason(error)}") from None
+        self._take_up()
+
+    def run(self, on_step: Callable[[Step], None] = lambda step: None) -> list[Found]:
+        """Go on to the end. Interrupted, it is kept, and goes on from there when it is run anew with the same pictures and plan."""
+        kept = time.monotonic()
+        looks = set(prints.looks(sum(length for _, length in self.projection.lengths()))) if self.film else set()
+        try:
+            for step in self.projection:
+                self.curve.append(self._curve(step))
+                if step.done in looks:
+                    self._look()
+                if time.monotonic() - kept > EVERY:
+                    self._keep()
+                    kept = time.monotonic()
+                on_step(step)
+        except BaseException:
+            self._keep()
+            raise
+        found = self._finish()
+        self.unfinished.unlink(missing_ok=True)
+        return found
+
+    def _curve(self, step: Step) -> list[float]:
+        """What is left of each picture. While one is tuned, and where several are tried, the others are as they were."""
+        before = self.curve[-1] if self.curve else [1.0] * len(self.names)
+        now = step.unexplained.tolist()
+        if step.stage == "search":
+            return [min(now[i::1][: len(now) // len(before)]) for i in range(0, len(now), len(now) // len(before))]
+        if step.stage.startswith("tune"):
+            n = int(step.stage.split()[1])
+            return [*before[:n], now[0], *before[n + 1 :]]
+        return now
+
+    @torch.no_grad()
+    def _look(self) -> None:
+        p = self.projection
+        self.way.append(list(to_pixels(p.drawn(p.ws(), p.maps())).cpu().numpy()))
+
+    # Kept ---------------------------------------------------------------------------------------------------------------
+
+    def _keep(self) -> None:
+        state = self.projection.state()
+        state["curve"] = torch.tensor(self.curve, dtype=torch.float64).reshape(len(self.curve), -1)
+        if self.way:
+            state["way"] = torch.from_numpy(np.array(self.way))
+        plainly = {name: value.cpu().contiguous() for name, value in state.items()}
+        try:
+            files.replace(self.unfinished, lambda path: save_tensors(plainly, path))
+        except (OSError, SafetensorError) as error:
+            raise KinesphereError(f"{self.unfinished.name} cannot be written: {files.reason(error)}") from None
+
+    def _take_up(self) -> None:
+        if not self.unfinished.exists():
+            return
+        try:
+            state: dict[str, Tensor] = load_file(self.unfinished)
+            self.projection.resume(state)
+        except (SafetensorError, OSError, KinesphereError):
+            return  # it is begun anew: nothing but time is lost
+        self.curve = state["curve"].tolist()
+        self.way = [list(pictures.numpy()) for pictures in state.get("way", torch.empty(0))]
+
+    def _finish(self) -> list[Found]:
+        found = []
+        meters = self.projection.meters()
+        for n, (name, place) in enumerate(zip(self.names, self.projection.latents(), strict=True)):
+            place = replace(place, origin={**place.origin, "picture": name, "left unexplained": self.curve[-1][n]})
+            path = place.save(self.out / f"{name}.safetensors")
+            recipe = recipes.of_latent(place, self.model, self.told)
+            drawn = to_pixels(draw(self.G, place))[0].cpu().numpy()
+            recipes.save(drawn, self.out / f"{name}.png", recipe)
+            shown = prints.sheet(
+                self.pictures[n], drawn, [values[n] for values in self.curve], self._marks(n), meters[n]
+            )
+            sheet = recipes.save(shown, self.out / f"{name}.sheet.png", recipe)
+            if self.way:
+                prints.film(
+                    self.pictures[n], [*(pictures[n] for pictures in self.way), drawn], self.out / f"{name}.mp4"
+                )
+            found.append(Found(name, path, sheet, meters[n]))
+        return found
+
+    def _marks(self, n: int) -> list[prints.Mark]:
+        marks, begun = [], 0
+        for name, length in self.projection.lengths():
+            if not name.startswith("tune") or name == f"tune {n}":
+                marks.append((name.split()[0], float(begun)))
+            begun += length
+        return marks
+
+
+def as_goal(picture: np.ndarray, G: Generator) -> Tensor:
+    """[H, W, 3] uint8 -> [1, C, H, W] in [-1, 1], on the generator's device; grey or opaque where it draws so."""
+    img = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].to(G.w_avg) / 127.5 - 1
+    if G.img_channels == 1:
+        return img.mean(1, keepdim=True)
+    return torch.cat([img, torch.ones_like(img[:, :1])], 1) if G.img_channels == 4 else img
