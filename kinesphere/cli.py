@@ -342,7 +342,8 @@ def project(
     plan = projection.Plan(steps, rows, faithful, noise, tune, official, seed=seed)
     paths = albums.paths(pictures)
     for path in paths:
-        _free(out / f"{path.stem}.safetensors", overwrite)
+        for written in albums.writes(path, out):
+            _free(written, overwrite)
     checkpoint = checkpoints.load(model)
     checkpoint.G_ema.to(_device(device))
     seek = albums.distance(distance, checkpoint, vgg, lpips)

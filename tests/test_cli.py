@@ -99,6 +99,47 @@ def test_sample_any_checkpoint(file, tmp_path, capsys):
     assert (pictures["a"][0] != pictures["a"][1]).any()
 
 
+def test_a_picture_is_made_again_by_its_recipe(tmp_path, capsys):
+    run("sample", "--seeds", "3", "--psi", "0.5", "--noise", "random", "--out", tmp_path / "one", capsys=capsys)
+    picture = tmp_path / "one" / "seed0003.png"
+    run("sample", "--recipe", picture, "--out", tmp_path / "two", capsys=capsys)
+    assert np.array_equal(*(np.asarray(Image.open(path)) for path in (picture, tmp_path / "two" / "seed0003.png")))
+    Image.fromarray(np.asarray(Image.open(picture))).save(tmp_path / "plain.png")
+    three = ("--out", tmp_path / "three")
+    assert "holds no recipe" in run("sample", "--recipe", tmp_path / "plain.png", *three, code=1, capsys=capsys)
+    other = run("sample", "--recipe", picture, "--model", "abstract", *three, code=1, capsys=capsys)
+    assert "another model (portraits)" in other
+
+
+def test_a_picture_is_projected_and_drawn_again(tmp_path, capsys):
+    run("sample", "--seeds", "3", "--model", "abstract", "--out", tmp_path, capsys=capsys)
+    (tmp_path / "seed0003.png").rename(tmp_path / "me.png")
+    asked = (
+        "project",
+        tmp_path / "me.png",
+        "--model",
+        "abstract",
+        "--steps",
+        12,
+        "--rows",
+        4,
+        "--out",
+        tmp_path / "found",
+    )
+    said = run(*asked, capsys=capsys)
+    assert "likeness" in said and "editable" in said
+    kept = tmp_path / "found" / "me.safetensors"
+    run("sample", "--model", "abstract", "--latent", kept, "--out", tmp_path / "again", capsys=capsys)
+    found, again = (np.asarray(Image.open(folder / "me.png")) for folder in (tmp_path / "found", tmp_path / "again"))
+    assert np.array_equal(found, again)
+    assert "there already" in run(*asked, code=1, capsys=capsys)
+    assert "does not fit this model" in run("sample", "--latent", kept, "--out", tmp_path / "x", code=1, capsys=capsys)
+    itself = run("project", tmp_path / "me.png", "--out", tmp_path, "--overwrite", code=1, capsys=capsys)
+    assert "would replace" in itself
+    assert "middle, face" in run("project", tmp_path / "me.png", "--align", "ears", code=1, capsys=capsys)
+    assert "no file or folder" in run("project", tmp_path / "nobody.png", code=1, capsys=capsys)
+
+
 def test_sample_never_replaces_a_picture_unasked(tmp_path, capsys):
     words = ["sample", "--model", FIXTURES / "sg2ada_map2_32.pkl", "--seeds", "1,2", "--out", tmp_path]
     run(*words, capsys=capsys)

@@ -16,11 +16,11 @@ from kinesphere.models import FAMILIES
 from kinesphere.routes import CURVES
 from kinesphere.sinks import SINKS
 from kinesphere.sources import SOURCES
+from kinesphere.studio.squares import FITS
 from kinesphere.train import metrics, recipe
 from kinesphere.train.augment import SETS
 from kinesphere.train.gathering import LABELLING
 from kinesphere.train.portraits import FACTORS
-from kinesphere.studio.squares import FITS
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

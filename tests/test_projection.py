@@ -168,7 +168,7 @@ def test_what_lies_in_the_hole_has_no_part_in_what_is_found(tiny):
 def test_tuning_cuts_the_error_five_times_and_leaves_others_nearly_as_they_were(portraits):
     G, chart = portraits
     goals = goals_of([next(iter(Portraits(size=64, seed=991)))[0]])
-    projection = Projection(G, goals, Plan(100, tune=150), chart=chart)
+    projection = Projection(G, goals, Plan(100, tune=200), chart=chart)
     before = next(step for step in projection if step.stage == "w" and step.done == 100)
     through(projection)
     place = projection.latents()[0]

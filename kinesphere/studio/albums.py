@@ -15,12 +15,12 @@ from kinesphere.checkpoints import Checkpoint
 from kinesphere.models import Generator
 from kinesphere.ops import to_pixels
 from kinesphere.sources.pictures import SUFFIXES
-from kinesphere.studio import alignment, perceptual
+from kinesphere.studio import alignment, batch, perceptual
 from kinesphere.studio.alignment import Similarity
-from kinesphere.studio.batch import Batch, Found, as_goal
+from kinesphere.studio.batch import Batch, Found
 from kinesphere.studio.charts import Chart
 from kinesphere.studio.perceptual import Distance
-from kinesphere.studio.projection import Plan, Projection, nearness
+from kinesphere.studio.projection import Plan, nearness
 from kinesphere.studio.sheets import seeds_to_ws
 from kinesphere.studio.squares import Unreadable, decoded
 from kinesphere.types import KinesphereError
@@ -28,7 +28,6 @@ from kinesphere.types import KinesphereError
 ALIGNS = {
     "middle": "the largest in its middle",
     "face": "eyes and mouth go where the model's own pictures have them",
-    "best": "where the model finds it easiest, near the middle",
 }
 DISTANCES = {
     "pixels": "pixels and edges at several sizes",
@@ -38,19 +37,18 @@ DISTANCES = {
 }
 TOGETHER = 2**18  # pixels that are projected at once: 64 pictures of 64 px, one of 512 px and more
 FACES = 16  # seeds whose faces say where a model has eyes and mouth
-GUESS, BEST_SIZE = 100, 64  # steps of the projection after which "best" looks for the square; pixels at which it looks
 LARGEST = 2**29  # bytes of a picture file
 
 
 def paths(given: Sequence[Path]) -> list[Path]:
-    """The pictures that are meant: files as they are, of folders those that end like pictures, by name. No two share a name.
+    """The pictures that are meant: files as they are, of folders those that end like pictures, at any depth. No two share a name.
 
     Raises KinesphereError for what is not there, and where there is none.
     """
     found: list[Path] = []
     for path in given:
         if path.is_dir():
-            found += sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
+            found += sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
         elif path.is_file():
             found.append(path)
         else:
@@ -63,6 +61,14 @@ def paths(given: Sequence[Path]) -> list[Path]:
             raise KinesphereError(f"{names[path.stem]} and {path} would be kept under one name: project one at a time")
         names[path.stem] = path
     return found
+
+
+def writes(path: Path, out: Path) -> list[Path]:
+    """What is written for a picture. Raises KinesphereError where that would replace the picture itself."""
+    written = [out / f"{path.stem}{ending}" for ending in batch.ENDINGS]
+    if path.resolve() in [each.resolve() for each in written]:
+        raise KinesphereError(f"what is found would replace {path} itself: choose another --out")
+    return written
 
 
 def distance(name: str, checkpoint: Checkpoint, vgg: Path | None, lpips: Path | None) -> Distance:
@@ -129,10 +135,10 @@ class Album:
         self, pictures: dict[str, np.ndarray], on_step: Callable[[int, int], None]
     ) -> Iterator[tuple[str, Found]]:
         masks = None if self.mask is None else dict.fromkeys(pictures, self.mask)
-        batch = Batch(
+        together = Batch(
             self.G, self.model, pictures, self.out, self.plan, masks, self.film, self.class_index, self.seek, self.chart
         )
-        for found in batch.run(lambda step: on_step(step.done, step.of)):
+        for found in together.run(lambda step: on_step(step.done, step.of)):
             yield found.name, found
 
     # Cut out ------------------------------------------------------------------------------------------------------------
@@ -142,8 +148,6 @@ class Album:
         square = Similarity.whole(picture)
         if self.align == "face":
             square = alignment.matching(alignment.landmarks(picture), self._face)
-        if self.align == "best":
-            square = self._best(picture, square)
         return alignment.aligned(picture, square, self.G.img_resolution)
 
     @cached_property
@@ -158,17 +162,6 @@ class Album:
     @torch.no_grad()
     def _drawn(self, ws: Tensor) -> Tensor:
         return self.G.synthesis(ws)
-
-    def _best(self, picture: np.ndarray, square: Similarity) -> Similarity:
-        """The square whose contents are nearest to what a quick projection of the middle made of them."""
-        goal = as_goal(alignment.aligned(picture, square, self.G.img_resolution), self.G)
-        guess = Projection(self.G, goal, Plan(GUESS), self.seek, None, None, self.class_index, self.chart)
-        for _ in guess:
-            pass
-        found = self._drawn(guess.ws())[:, :3].float()
-        size = min(BEST_SIZE, self.G.img_resolution)
-        small = torch.nn.functional.interpolate(found, (size, size), mode="area").expand(-1, 3, -1, -1).cpu()
-        return alignment.refined(picture, square, lambda img: nearness(img, small).sum(), size)
 
     def _masked(self, path: Path) -> np.ndarray:
         """[H, W], 0 to 1, from the lightness of a picture."""

@@ -26,6 +26,7 @@ from kinesphere.studio.perceptual import Distance
 from kinesphere.studio.projection import Meters, Plan, Projection, Step, nearness
 from kinesphere.types import KinesphereError
 
+ENDINGS = (".safetensors", ".png", ".sheet.png", ".mp4")
 EVERY = 1.0  # seconds from one keeping to the next
 
 
@@ -123,7 +124,7 @@ class Batch:
 
     def _keep(self) -> None:
         state = self.projection.state()
-        state["curve"] = torch.tensor(self.curve, dtype=torch.float64).reshape(len(self.curve), -1)
+        state["curve"] = torch.tensor(self.curve, dtype=torch.float64).reshape(-1, len(self.names))
         if self.way:
             state["way"] = torch.from_numpy(np.array(self.way))
         plainly = {name: value.cpu().contiguous() for name, value in state.items()}

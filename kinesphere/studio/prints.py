@@ -33,25 +33,20 @@ def sheet(
     difference = np.abs(goal.astype(np.int16) - found).clip(0, 255 // LOUDER).astype(np.uint8) * LOUDER
     side = max(TILE, goal.shape[0])
     tiles = [_enlarged(picture, side) for picture in (goal, found, difference)]
-    said = [
-        "the picture",
-        f"found: likeness {meters.likeness:.2f}, on the map {meters.on_map:.2f}, editable {meters.editable:.2f}",
-        f"difference, {LOUDER} times",
-        f"left: {100 * curve[-1]:.2g} %",
+    titles = ["the picture", "found", f"difference, {LOUDER} times", f"left: {100 * curve[-1]:.2g} %"]
+    captions = [
+        f"likeness {meters.likeness:.2f}",
+        f"on the map {meters.on_map:.2f}",
+        f"editable {meters.editable:.2f}",
+        "not of this model's world" if meters.strange else "",
     ]
-    return grid([*tiles, graph(curve, marks, side)], 4, [_fitting(words, side) for words in said])
+    return grid([*tiles, graph(curve, marks, side)], 4, titles, captions=captions)
 
 
 def _enlarged(picture: np.ndarray, side: int) -> np.ndarray:
     if picture.shape[0] == side:
         return picture
     return np.asarray(Image.fromarray(picture).resize((side, side), Image.Resampling.BICUBIC))
-
-
-def _fitting(words: str, side: int) -> str:
-    """Words short enough to stand above a tile: as in `grid`, whose letters are a fourteenth of it."""
-    font = ImageFont.load_default(size=max(11, side // 14))
-    return words if font.getlength(words) <= side else words.partition(":")[0]
 
 
 def graph(curve: Sequence[float], marks: Sequence[Mark], side: int) -> np.ndarray:

@@ -25,6 +25,7 @@ from kinesphere.types import KinesphereError
 SEARCH = 50  # steps that go to several beginnings at once, at most a quarter of all
 SQUARE = 4.0  # how much the mean square counts in `nearness`
 NEAR, OFF_MAP = 1.25, 3.0  # radius up to which a latent is on the map, and from which on nothing is left of it
+ENOUGH = 100  # steps in W after which one can tell
 STRANGE = 0.4  # of the variance, left unexplained in W: hardly any picture of a model's own kind leaves so much
 
 
@@ -275,7 +276,7 @@ class Projection:
             left = float(unexplained(draw(self.G, place), self.goals[one], self.masks[one]))
             apart = float(self.held["offsets"][n].square().mean())
             on_map = min(1.0, max(0.0, OFF_MAP - radius) / (OFF_MAP - NEAR))
-            strange = "left in w" in self.held and float(self.held["left in w"][n]) > STRANGE
+            strange = self.plan.steps >= ENOUGH and float(self.held["left in w"][n]) > STRANGE
             meters.append(Meters(max(0.0, 1 - left), on_map, 1 / (1 + apart), strange))
         return meters
 

@@ -25,12 +25,8 @@ PRIOR, HINGE, NATURAL = 1e-3, 0.1, 1.2  # weights of the squared radius, and of 
 EDITABLE = 1e-2  # weight of the rows' mean square offset in the middle of the slider
 NOISE_LR, NOISE_WEIGHT = 0.05, 10.0  # of the noise maps; weight of their likeness to themselves
 OFFICIAL_LR, OFFICIAL_WEIGHT = 0.1, 1e5
-TUNE_LR, RANK, OTHERS, STILL = (
-    3e-3,
-    4,
-    4,
-    1.0,
-)  # of the weights; of what is added; other latents a step; how much they count
+TUNE_LR, RANK = 2e-2, 8  # of the weights; of what is added to each
+OTHERS, STILL = 4, 1.0  # latents at each step that are to stay as they are; how much that counts
 
 
 @dataclass
