@@ -215,6 +215,19 @@ def until_it_stands(page, looks=10):
     until(page, lambda: numbers.append(number(page)) or numbers[-looks:].count(numbers[-1]) == looks)
 
 
+def at_rest(page, pictures=5):
+    """What is seen, once it is the same in picture after picture."""
+    looks = []
+
+    def rests():
+        if (now := (number(page), sight(page))) not in looks:
+            looks.append(now)
+        return len(looks) >= pictures and len({seen for _, seen in looks[-pictures:]}) == 1
+
+    until(page, rests)
+    return looks[-1][1]
+
+
 def number(page):
     return page.locator("ks-picture").first.evaluate(NUMBER)
 

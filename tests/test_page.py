@@ -15,6 +15,7 @@ from browsing import (
     PHONE,
     SIGHT,
     Visits,
+    at_rest,
     drag,
     middle,
     needs_browser,
@@ -412,8 +413,7 @@ def test_a_reload_finds_everything_as_it_was(visit, playing):
     until(page, lambda: len(playing.snapshots.all()) == 1)
     until(page, lambda: playing.performance.patch.latent.psi == float(slider.get_attribute("aria-valuemin")))
     page.get_by_role("button", name="Hide the input").click()
-    until_it_stands(page)
-    at, seen = slider.get_attribute("aria-valuenow"), sight(page)
+    at, seen = slider.get_attribute("aria-valuenow"), at_rest(page)
     page.reload()
     until(page, lambda: sight(page) == seen)
     assert slider.get_attribute("aria-valuenow") == at

@@ -201,7 +201,7 @@ class Projection:
             losses = self.apart(drawn, stage.goals, stage.masks)
             optimiser.param_groups[0]["lr"] = stage.lr(t)
             optimiser.zero_grad()
-            (losses / stage.scale + stage.wanting(t)).sum().backward()
+            (losses / stage.scale + stage.wanting(t)).sum().backward(inputs=stage.learning)
             optimiser.step()
             stage.after(t)
             self.done += 1
