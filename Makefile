@@ -38,6 +38,7 @@ bench: $(DEV_READY) $(PAGE)
 	$(BIN)/python bench/keypoints.py
 	$(BIN)/python bench/semantics.py
 	$(BIN)/python bench/bends.py
+	$(BIN)/python bench/projection.py
 	$(BIN)/python bench/carry.py
 	$(BIN)/python bench/training.py
 	$(BIN)/python bench/stage.py
