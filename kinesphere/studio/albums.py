@@ -22,7 +22,7 @@ from kinesphere.studio.charts import Chart
 from kinesphere.studio.perceptual import Distance
 from kinesphere.studio.projection import Plan, nearness
 from kinesphere.studio.sheets import seeds_to_ws
-from kinesphere.studio.squares import Unreadable, decoded
+from kinesphere.studio.squares import Unreadable, decoded, over
 from kinesphere.types import KinesphereError
 
 ALIGNS = {
@@ -37,6 +37,7 @@ DISTANCES = {
 }
 TOGETHER = 2**18  # pixels that are projected at once: 64 pictures of 64 px, one of 512 px and more
 FACES = 16  # seeds whose faces say where a model has eyes and mouth
+WHITE = (255, 255, 255)
 LARGEST = 2**29  # bytes of a picture file
 
 
@@ -134,9 +135,17 @@ class Album:
     def _projected(
         self, pictures: dict[str, np.ndarray], on_step: Callable[[int, int], None]
     ) -> Iterator[tuple[str, Found]]:
-        masks = None if self.mask is None else dict.fromkeys(pictures, self.mask)
         together = Batch(
-            self.G, self.model, pictures, self.out, self.plan, masks, self.film, self.class_index, self.seek, self.chart
+            self.G,
+            self.model,
+            pictures,
+            self.out,
+            self.plan,
+            self.mask,
+            self.film,
+            self.class_index,
+            self.seek,
+            self.chart,
         )
         for found in together.run(lambda step: on_step(step.done, step.of)):
             yield found.name, found
@@ -180,8 +189,4 @@ def _read(path: Path) -> np.ndarray:
         image = decoded(path.read_bytes())
     except OSError as error:
         raise KinesphereError(error.strerror or str(error)) from None
-    if image.mode == "RGBA":
-        page = Image.new("RGB", image.size, "white")
-        page.paste(image, mask=image.getchannel("A"))
-        image = page
-    return np.asarray(image)
+    return np.asarray(over(image, WHITE))

@@ -21,7 +21,7 @@ from kinesphere.models import Generator
 from kinesphere.ops import to_pixels
 from kinesphere.studio import prints, recipes
 from kinesphere.studio.charts import Chart
-from kinesphere.studio.latents import Fingerprint, draw
+from kinesphere.studio.latents import draw
 from kinesphere.studio.perceptual import Distance
 from kinesphere.studio.projection import Meters, Plan, Projection, Step, nearness
 from kinesphere.types import KinesphereError
@@ -45,7 +45,7 @@ class Batch:
     NAME.sheet.png (side by side) and, where asked, NAME.mp4 (the way).
 
     pictures  name -> [H, W, 3] uint8, of the model's size
-    masks     name -> [H, W], 0 to 1, where the picture counts; for those that have one
+    mask      [H, W], 0 to 1: where the pictures count
 
     Raises KinesphereError for pictures that do not fit, and where the folder cannot be written.
     """
@@ -57,24 +57,22 @@ class Batch:
         pictures: Mapping[str, np.ndarray],
         out: Path,
         plan: Plan,
-        masks: Mapping[str, np.ndarray] | None = None,
+        mask: np.ndarray | None = None,
         film: bool = False,
         class_index: int = 0,
-        distance: Distance | None = None,
+        distance: Distance = nearness,
         chart: Chart | None = None,
     ) -> None:
         self.G, self.model, self.names, self.out, self.film = G, model, list(pictures), out, film
         self.pictures = list(pictures.values())
         goals = torch.cat([as_goal(picture, G) for picture in self.pictures])
-        masked = None
-        if masks:
-            whole = np.ones(self.pictures[0].shape[:2], np.float32)
-            masked = torch.stack([torch.from_numpy(masks.get(name, whole)) for name in self.names])[:, None].float()
-        self.projection = Projection(G, goals, plan, distance or nearness, masked, None, class_index, chart)
-        self.told = Fingerprint.of(G)
+        masks = None if mask is None else torch.from_numpy(mask)[None, None]
+        self.projection = Projection(G, goals, plan, distance, masks, None, class_index, chart)
         self.curve: list[list[float]] = []
         self.way: list[list[np.ndarray]] = []
-        said = hashlib.sha256(f"{json.dumps(asdict(plan))} {self.told.whole} {class_index} {self.names}".encode())
+        said = hashlib.sha256(
+            f"{json.dumps(asdict(plan))} {self.projection.told.whole} {class_index} {self.names}".encode()
+        )
         for tensor in (goals, self.projection.masks):
             said.update(tensor.cpu().numpy().tobytes())
         self.unfinished = out / f".unfinished-{said.hexdigest()[:12]}.safetensors"
@@ -109,7 +107,8 @@ class Batch:
         before = self.curve[-1] if self.curve else [1.0] * len(self.names)
         now = step.unexplained.tolist()
         if step.stage == "search":
-            return [min(now[i::1][: len(now) // len(before)]) for i in range(0, len(now), len(now) // len(before))]
+            tried = len(now) // len(before)
+            return [min(now[i : i + tried]) for i in range(0, len(now), tried)]
         if step.stage.startswith("tune"):
             n = int(step.stage.split()[1])
             return [*before[:n], now[0], *before[n + 1 :]]
@@ -150,8 +149,8 @@ class Batch:
         for n, (name, place) in enumerate(zip(self.names, self.projection.latents(), strict=True)):
             place = replace(place, origin={**place.origin, "picture": name, "left unexplained": self.curve[-1][n]})
             path = place.save(self.out / f"{name}.safetensors")
-            recipe = recipes.of_latent(place, self.model, self.told)
-            drawn = to_pixels(draw(self.G, place))[0].cpu().numpy()
+            recipe = recipes.of_latent(place, self.model, self.projection.told)
+            drawn = to_pixels(draw(self.G, place, told=self.projection.told))[0].cpu().numpy()
             recipes.save(drawn, self.out / f"{name}.png", recipe)
             shown = prints.sheet(
                 self.pictures[n], drawn, [values[n] for values in self.curve], self._marks(n), meters[n]

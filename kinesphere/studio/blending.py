@@ -19,7 +19,7 @@ from kinesphere.bends.bending import convolutions
 from kinesphere.models import Generator, StyleGAN3
 from kinesphere.ops import to_pixels
 from kinesphere.studio import sheets
-from kinesphere.studio.latents import Fingerprint, Latent, draw, styles
+from kinesphere.studio.latents import Fingerprint, Latent, draw, instead, styles
 from kinesphere.types import KinesphereError
 
 SOFT = 0.03  # of a seam: picture widths
@@ -185,16 +185,12 @@ def collage(
         part.bending(G)
     put: dict[str, Operation] = {}
     for name in {name for part in parts for name in part.noise}:
-        put[f"{name}.noise_const"] = partial(_instead, torch.stack([_map(G, part, name)[None] for part in parts]))
+        put[f"{name}.noise_const"] = partial(instead, torch.stack([_map(G, part, name)[None] for part in parts]))
     if any(part.space == "s" for part in parts):
         found = [_styles(G, part) for part in parts]
-        put |= {f"{name}.affine": partial(_instead, torch.stack([own[name] for own in found])) for name in found[0]}
+        put |= {f"{name}.affine": partial(instead, torch.stack([own[name] for own in found])) for name in found[0]}
     with bent(G, put):
         return blended(G, torch.cat([_ws(G, part) for part in parts]), masks, start, softness)
-
-
-def _instead(values: Tensor, own: Tensor) -> Tensor:
-    return values.to(own)
 
 
 def _mixture(shares: Tensor, margin: int) -> Operation:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import math
 from collections.abc import Sequence
@@ -20,7 +19,7 @@ from kinesphere.latent import Statistics
 from kinesphere.models import Generator
 from kinesphere.studio import sheets
 from kinesphere.studio.latents import Fingerprint, Latent
-from kinesphere.studio.recipes import Recipe
+from kinesphere.studio.recipes import Recipe, held
 from kinesphere.types import KinesphereError
 
 VERSION = "1"
@@ -84,8 +83,7 @@ class Centres:
         if any(recipe.class_index != self.class_index for recipe in wanted):
             raise KinesphereError(f"these are the centres of class {self.class_index}: say --class {self.class_index}")
         places = [self.towards(G, recipe.of["seed"], recipe.of["psi"], recipe.cutoff) for recipe in wanted]
-        held = [{"held": base64.b64encode(place.to_bytes()).decode()} for place in places]
-        return [replace(recipe, what="latent", of=of) for recipe, of in zip(wanted, held, strict=True)]
+        return [replace(recipe, what="latent", of=held(place)) for recipe, place in zip(wanted, places, strict=True)]
 
     def sheet(self, draw: sheets.Drawing) -> np.ndarray:
         """Every centre as a picture, with its number and its share of the samples below. [H, W, 3] uint8."""

@@ -61,17 +61,13 @@ class Latent:
     space: str  # a name of SPACES: "z", "w" (one for all rows), "w+" (a row for each layer), "s" (the styles that rows become)
     class_index: int = 0  # of a model with classes
     psi: float = 1.0  # truncation that `data` went through already; it is drawn as it is
-    noise: Mapping[str, Tensor] = field(
-        default_factory=dict
-    )  # layer ("b8.conv0") -> map [H, W], in place of the model's own
-    tuning: Mapping[str, tuple[Tensor, Tensor]] = field(
-        default_factory=dict
-    )  # weight ("b8.conv0.weight") -> what is added to
-    # it [O, I, k, k], as two thin matrices [O, r] and [r, I k k] (pivotal tuning)
+    # layer ("b8.conv0") -> map [H, W], in place of the model's own
+    noise: Mapping[str, Tensor] = field(default_factory=dict)
+    # weight ("b8.conv0.weight") -> what is added to it [O, I, k, k], as thin matrices [O, r] and [r, I k k] (pivotal tuning)
+    tuning: Mapping[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
     model: Fingerprint = Fingerprint()
-    origin: Mapping[str, Any] = field(
-        default_factory=dict
-    )  # plain JSON: {"seed": 85}, {"projection": ...}, {"mix": [...]}
+    # plain JSON: {"seed": 85}, {"projection": ...}, {"morph": ...}
+    origin: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.space not in SPACES:
@@ -190,17 +186,17 @@ class Latent:
             own = getattr(layers.get(name), "noise_const", None)
             if own is None or own.shape != value.shape:
                 raise KinesphereError(f"this model has no noise map {name!r} of {list(value.shape)}")
-            put[f"{name}.noise_const"] = partial(_instead, value)
+            put[f"{name}.noise_const"] = partial(instead, value)
         put |= tuned(G, self.tuning)
         if self.space == "s":
             parts = self.data.split(_widths(G))
-            put |= {f"{name}.affine": partial(_instead, part) for name, part in zip(affines(G), parts, strict=True)}
+            put |= {f"{name}.affine": partial(instead, part) for name, part in zip(affines(G), parts, strict=True)}
         return put
 
 
-def _instead(value: Tensor, own: Tensor) -> Tensor:
-    """`value` in place of what is there: of its kind and, where it holds a batch, for each of the batch."""
-    return value.to(own).expand_as(own)
+def instead(value: Tensor, own: Tensor) -> Tensor:
+    """`value` in place of what is there: of its kind; where only one of them holds a batch, for each of the batch."""
+    return torch.broadcast_tensors(value.to(own), own)[0]
 
 
 def tuned(G: Generator, tuning: Mapping[str, tuple[Tensor, Tensor]]) -> Bending:
@@ -252,10 +248,10 @@ def of_styles(found: Mapping[str, Tensor], like: Latent) -> Latent:
 
 
 @torch.no_grad()
-def draw(G: Generator, place: Latent, noise_mode: str = "const") -> Tensor:
-    """The picture [1, C, H, W] of a latent, with its noise. Raises KinesphereError where it is not of this model."""
+def draw(G: Generator, place: Latent, noise_mode: str = "const", told: Fingerprint | None = None) -> Tensor:
+    """The picture [1, C, H, W] of a latent, with its noise. Raises KinesphereError as `Latent.check`, to which `told` goes."""
     check_noise_mode(noise_mode)
-    place.check(G)
+    place.check(G, told)
     ws = G.w_avg.expand(1, G.num_ws, -1) if place.space == "s" else place._ws(G)
     with bent(G, place.bending(G)):
         return G.synthesis(ws, noise_mode=noise_mode)

@@ -209,6 +209,11 @@ def masked(base: Distance, mask: Tensor) -> Distance:
                 f"a mask {list(mask.shape)} does not fit pictures {list(a.shape)}: give it their height and width"
             )
         b, m = b.detach(), mask.to(a)
-        return base(torch.where(m > 0, m * a + (1 - m) * b, b), b)
+        return base(filled(a, b, m), b)
 
     return distance
+
+
+def filled(a: Tensor, b: Tensor, mask: Tensor) -> Tensor:
+    """`a` where `mask` is 1, `b` where it is 0: there no gradient goes to `a`, whatever it holds."""
+    return torch.where(mask > 0, mask * a + (1 - mask) * b, b)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor
@@ -18,8 +18,8 @@ from kinesphere.bends import bent
 from kinesphere.models import Generator
 from kinesphere.studio import stages
 from kinesphere.studio.charts import Chart
-from kinesphere.studio.latents import Fingerprint, Latent, draw
-from kinesphere.studio.perceptual import Distance, distance
+from kinesphere.studio.latents import Fingerprint, Latent, draw, instead
+from kinesphere.studio.perceptual import Distance, distance, filled
 from kinesphere.types import KinesphereError
 
 SEARCH = 50  # steps that go to several beginnings at once, at most a quarter of all
@@ -140,6 +140,11 @@ class Projection:
         self._optimiser: torch.optim.Adam | None = None
         self._resumed: dict[str, Tensor] = {}
 
+    @cached_property
+    def told(self) -> Fingerprint:
+        """Of the generator."""
+        return Fingerprint.of(self.G)
+
     # Where it is --------------------------------------------------------------------------------------------------------
 
     def ws(self) -> Tensor:
@@ -158,12 +163,12 @@ class Projection:
 
     def drawn(self, ws: Tensor, maps: Mapping[str, Tensor] | None = None) -> Tensor:
         """Pictures [N, C, H, W] of `ws`, with these noise maps in place of the model's own."""
-        with bent(self.G, {f"{layer}.noise_const": partial(_given, value) for layer, value in (maps or {}).items()}):
+        with bent(self.G, {f"{layer}.noise_const": partial(instead, value) for layer, value in (maps or {}).items()}):
             return self.G.synthesis(ws)
 
     def apart(self, drawn: Tensor, goals: Tensor, masks: Tensor) -> Tensor:
         """The distance within the masks, [N]. What lies in a hole is taken from the goal itself: no gradient comes from there."""
-        return self.distance(masks * drawn + (1 - masks) * goals, goals)
+        return self.distance(filled(drawn, goals, masks), goals)
 
     def radius(self) -> Tensor:
         """How far off the map the latents are, the rows together; [N]."""
@@ -250,7 +255,6 @@ class Projection:
 
     def latents(self) -> list[Latent]:
         """One for each picture: a single w where the rows are together, otherwise W+; with its noise and its weights."""
-        told = Fingerprint.of(self.G)
         found = []
         for n, ws in enumerate(self.ws().detach().float().cpu()):
             together = not self.held["offsets"][n].any()
@@ -261,7 +265,7 @@ class Projection:
                     self.class_index,
                     noise={layer: value[n, 0].detach().cpu().clone() for layer, value in self.maps().items()},
                     tuning={place: (_halved(up), _halved(down)) for place, (up, down) in self.tuning(n).items()},
-                    model=told,
+                    model=self.told,
                     origin={"projection": asdict(self.plan), "steps": self.done},
                 )
             )
@@ -273,7 +277,7 @@ class Projection:
         meters = []
         for n, (place, radius) in enumerate(zip(self.latents(), self.radius().tolist(), strict=True)):
             one = slice(n, n + 1)
-            left = float(unexplained(draw(self.G, place), self.goals[one], self.masks[one]))
+            left = float(unexplained(draw(self.G, place, told=self.told), self.goals[one], self.masks[one]))
             apart = float(self.held["offsets"][n].square().mean())
             on_map = min(1.0, max(0.0, OFF_MAP - radius) / (OFF_MAP - NEAR))
             strange = self.plan.steps >= ENOUGH and float(self.held["left in w"][n]) > STRANGE
@@ -284,10 +288,6 @@ class Projection:
 def _halved(x: Tensor) -> Tensor:
     """As it will be stored: in half precision."""
     return x.detach().cpu().half()
-
-
-def _given(value: Tensor, own: Tensor) -> Tensor:
-    return value
 
 
 def plain(goals: Tensor, masks: Tensor) -> Tensor:

@@ -150,8 +150,12 @@ MADE: dict[str, Callable[..., np.ndarray]] = {
 
 def of_latent(place: Latent, model: str, told: Fingerprint, noise_mode: str = "const", noise_seed: int = 0) -> Recipe:
     """Of a kept latent, which is held in it whole."""
-    held = base64.b64encode(place.to_bytes()).decode()
-    return Recipe(named(model), told, "latent", {"held": held}, place.class_index, noise_mode, noise_seed)
+    return Recipe(named(model), told, "latent", held(place), place.class_index, noise_mode, noise_seed)
+
+
+def held(place: Latent) -> dict[str, str]:
+    """A latent whole, as the arguments of "latent"."""
+    return {"held": base64.b64encode(place.to_bytes()).decode()}
 
 
 def named(model: str) -> str:
@@ -201,7 +205,7 @@ class Order:
         if self.place:
             place = Latent.load(self.place)
             place.check(G)
-            return [("latent", of_latent(place, "", Fingerprint()).of)]
+            return [("latent", held(place))]
         if self.psi_grid:
             return [("psi_sheet", {"seeds": list(self.seeds), "psis": latent.psi_grid(self.psi_grid).tolist()})]
         if self.others:

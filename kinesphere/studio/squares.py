@@ -75,7 +75,7 @@ class Square:
     def __call__(self, image: Image.Image) -> tuple[np.ndarray, bool]:
         """([size, size, channels] uint8, whether it had to be enlarged) from an RGB or RGBA picture of any size."""
         box, place = geometry(*image.size, self.size, self.fit)
-        image = image if self.alpha else _over(image, self.background)
+        image = image if self.alpha else over(image, self.background)
         image = image.convert("L" if self.grey else "RGBA" if self.alpha else "RGB").crop(box)
         enlarged = place[2] > image.width or place[3] > image.height
         pixels = np.asarray(resized(image, (place[2], place[3]))).reshape(place[3], place[2], self.channels)
@@ -226,7 +226,8 @@ def eight_bits(grey: np.ndarray, mode: str) -> np.ndarray:
     return np.rint(np.clip(values / white, 0, 1) * 255).astype(np.uint8)
 
 
-def _over(image: Image.Image, background: tuple[int, int, int]) -> Image.Image:
+def over(image: Image.Image, background: tuple[int, int, int]) -> Image.Image:
+    """`image` without transparency: what is clear shows `background`, RGB."""
     if image.mode != "RGBA":
         return image
     page = Image.new("RGB", image.size, background)
