@@ -44,13 +44,7 @@ class Centres:
 
         Raises KinesphereError for no such class, or where `count` is too small.
         """
-        c = G.label(class_index)
-
-        def mapping(z: Tensor) -> Tensor:
-            ws: Tensor = G.mapping(z.to(G.w_avg.device), None if c is None else c.expand(len(z), -1))
-            return ws[:, 0].cpu()
-
-        w = latent.sample_w(mapping, G.z_dim, count, seed)
+        w = latent.sample_w(lambda z: sheets.z_to_ws(G, z, class_index)[:, 0].cpu(), G.z_dim, count, seed)
         stats = latent.statistics(w)
         found = latent.cluster(w, k, stats, seed)
         shares = torch.bincount(latent.nearest(w, found, stats), minlength=k) / count

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from kinesphere import latent
 from kinesphere.models import Generator
+from kinesphere.studio.sheets import z_to_ws
 
 SAMPLED = 10_000  # latents that the shape of W is taken of
 SMALL = 64  # pixels at which pictures are compared
@@ -37,16 +38,11 @@ class Chart:
     @torch.no_grad()
     def of(cls, G: Generator, class_index: int = 0) -> Chart:
         """Of a model, or of one of its classes. The same each time, bit for bit."""
-        c = G.label(class_index)
-
-        def mapped(z: Tensor) -> Tensor:
-            return G.mapping(z.to(G.w_avg), None if c is None else c.expand(len(z), -1))[:, 0]
-
-        stats = latent.statistics(latent.sample_w(mapped, G.z_dim, SAMPLED))
+        stats = latent.statistics(latent.sample_w(lambda z: z_to_ws(G, z, class_index), G.z_dim, SAMPLED))
         axes = stats.vectors * stats.sigmas
         points = 4 if G.img_resolution <= 128 else 2 if G.img_resolution <= 256 else 1
         z = np.random.RandomState(1).randn(points, G.z_dim).astype(np.float32)
-        turn = _turn(G, mapped(torch.from_numpy(z)), axes)
+        turn = _turn(G, z_to_ws(G, torch.from_numpy(z), class_index)[:, 0], axes)
         wide = float(stats.sigmas.square().sum().sqrt())
         return cls(stats.mean, axes @ turn, stats.vectors / stats.sigmas @ turn, stats.rank, wide)
 

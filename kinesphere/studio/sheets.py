@@ -26,6 +26,13 @@ def seeds_to_ws(G: Generator, seeds: Sequence[int], class_index: int = 0) -> Ten
     return torch.cat([G.mapping(z[i : i + 1], c) for i in range(len(seeds))])
 
 
+def z_to_ws(G: Generator, z: Tensor, class_index: int = 0) -> Tensor:
+    """z [N, z_dim] -> [N, num_ws, w_dim] on the generator's device, all of one class, without truncation."""
+    c = G.label(class_index)
+    ws: Tensor = G.mapping(z.to(G.w_avg), None if c is None else c.expand(len(z), -1))
+    return ws
+
+
 @dataclass
 class Drawing:
     """A generator and how its pictures are drawn, one at a time so that memory stays small."""

@@ -15,6 +15,7 @@ from torch import Tensor
 from kinesphere.bends import bent
 from kinesphere.models import Generator
 from kinesphere.studio.latents import tuned
+from kinesphere.studio.sheets import z_to_ws
 
 if TYPE_CHECKING:
     from kinesphere.studio.projection import Projection
@@ -89,9 +90,8 @@ def _search(p: Projection) -> Stage:
 @torch.no_grad()
 def _best_samples(p: Projection) -> Tensor:
     """On the chart, [N KEPT, 1, w_dim]. Judged at 64 px or less."""
-    z = torch.from_numpy(np.random.RandomState(p.plan.seed).randn(TRIED, p.G.z_dim).astype(np.float32)).to(p.goals)
-    c = p.G.label(p.class_index)
-    w = torch.cat([p.G.mapping(part, None if c is None else c.expand(len(part), -1))[:, :1] for part in z.split(64)])
+    z = torch.from_numpy(np.random.RandomState(p.plan.seed).randn(TRIED, p.G.z_dim).astype(np.float32))
+    w = torch.cat([z_to_ws(p.G, part, p.class_index)[:, :1] for part in z.split(64)])
     times = max(1, p.goals.shape[2] // 64)
     goals, masks = F.avg_pool2d(p.goals, times), F.avg_pool2d(p.masks, times)
     losses = []
@@ -280,7 +280,6 @@ def _tune(p: Projection, n: int, length: int) -> Stage:
 @torch.no_grad()
 def _others(p: Projection, pivot: Tensor, dice: torch.Generator) -> Tensor:
     """Latents of the model, half of them halfway to the pivot; [OTHERS, num_ws, w_dim]."""
-    z, c = torch.randn(OTHERS, p.G.z_dim, generator=dice).to(pivot), p.G.label(p.class_index)
-    ws: Tensor = p.G.mapping(z, None if c is None else c.expand(OTHERS, -1))
+    ws = z_to_ws(p.G, torch.randn(OTHERS, p.G.z_dim, generator=dice), p.class_index)
     ws[::2] = torch.lerp(ws[::2], pivot, 0.5)
     return ws
