@@ -3,32 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
-from torch import Tensor
 
 from kinesphere.checkpoints import Checkpoint
 from kinesphere.models import Generator
-from kinesphere.ops import to_pixels
 from kinesphere.sources.pictures import SUFFIXES
 from kinesphere.studio import alignment, batch, perceptual
 from kinesphere.studio.alignment import Similarity
 from kinesphere.studio.batch import Batch, Found
-from kinesphere.studio.charts import Chart
+from kinesphere.studio.encoder import Encoder
+from kinesphere.studio.framing import Framing
 from kinesphere.studio.perceptual import Distance
 from kinesphere.studio.projection import Plan, nearness
-from kinesphere.studio.sheets import seeds_to_ws
 from kinesphere.studio.squares import Unreadable, decoded, over
 from kinesphere.types import KinesphereError
 
-ALIGNS = {
-    "middle": "the largest in its middle",
-    "face": "eyes and mouth go where the model's own pictures have them",
-}
 DISTANCES = {
     "pixels": "pixels and edges at several sizes",
     "judged": "and what the model's own discriminator sees",
@@ -36,7 +28,6 @@ DISTANCES = {
     "lpips": "LPIPS",
 }
 TOGETHER = 2**18  # pixels that are projected at once: 64 pictures of 64 px, one of 512 px and more
-FACES = 16  # seeds whose faces say where a model has eyes and mouth
 WHITE = (255, 255, 255)
 LARGEST = 2**29  # bytes of a picture file
 
@@ -72,6 +63,22 @@ def writes(path: Path, out: Path) -> list[Path]:
     return written
 
 
+def found(path: Path, out: Path) -> bool:
+    """Whether the latent of a picture, and the sheet that is written after it, are there already."""
+    return all((out / f"{path.stem}{ending}").exists() for ending in (".safetensors", ".sheet.png"))
+
+
+def parts(paths: Sequence[Path], size: int) -> list[list[Path]]:
+    """The pictures that are projected together, a few at a time, by a model of `size` pixels a side."""
+    most = most_together(size)
+    return [list(paths[i : i + most]) for i in range(0, len(paths), most)]
+
+
+def most_together(size: int) -> int:
+    """How many pictures of `size` pixels a side are projected at once."""
+    return max(1, TOGETHER // size**2)
+
+
 def distance(name: str, checkpoint: Checkpoint, vgg: Path | None, lpips: Path | None) -> Distance:
     """What a name of DISTANCES means. Raises KinesphereError for another, and where weights that it needs are not given."""
     if name not in DISTANCES:
@@ -103,23 +110,19 @@ class Album:
         film: bool = False,
         mask: Path | None = None,
         align: str = "middle",
+        guess: Encoder | None = None,
     ) -> None:
-        if align not in ALIGNS:
-            raise KinesphereError(f"no way to align {align!r}: there are {', '.join(ALIGNS)}")
         self.G, self.model, self.out, self.plan, self.seek = G, model, out, plan, seek
-        self.class_index, self.film, self.align = class_index, film, align
+        self.class_index, self.film, self.guess = class_index, film, guess
+        self.framing = Framing(G, align, class_index)
         self.mask = None if mask is None else self._masked(mask)
-
-    @cached_property
-    def chart(self) -> Chart:
-        return Chart.of(self.G, self.class_index)
 
     def project(
         self, paths: Sequence[Path], on_step: Callable[[int, int], None] = lambda done, of: None
     ) -> Iterator[tuple[str, Found | str]]:
         """(name, what was found, or why the picture could not be read or cut out), a few at a time."""
         ready: dict[str, np.ndarray] = {}
-        most = max(1, TOGETHER // self.G.img_resolution**2)
+        most = most_together(self.G.img_resolution)
         for path in paths:
             try:
                 ready[path.stem] = self.cut_out(_read(path))
@@ -145,7 +148,8 @@ class Album:
             self.film,
             self.class_index,
             self.seek,
-            self.chart,
+            self.framing.chart,
+            self.guess,
         )
         for found in together.run(lambda step: on_step(step.done, step.of)):
             yield found.name, found
@@ -154,23 +158,7 @@ class Album:
 
     def cut_out(self, picture: np.ndarray) -> np.ndarray:
         """[H, W, 3] uint8 -> the square of the model's size that is projected. Raises KinesphereError where no face is found."""
-        square = Similarity.whole(picture)
-        if self.align == "face":
-            square = alignment.matching(alignment.landmarks(picture), self._face)
-        return alignment.aligned(picture, square, self.G.img_resolution)
-
-    @cached_property
-    def _face(self) -> np.ndarray:
-        """Where the model's own pictures have eyes and mouth."""
-        drawn = (self._drawn(seeds_to_ws(self.G, [seed], self.class_index)) for seed in range(FACES))
-        try:
-            return alignment.usual(to_pixels(img)[0].cpu().numpy() for img in drawn)
-        except KinesphereError as error:
-            raise KinesphereError(f"this model's own pictures have no face to align by: {error}") from None
-
-    @torch.no_grad()
-    def _drawn(self, ws: Tensor) -> Tensor:
-        return self.G.synthesis(ws)
+        return alignment.aligned(picture, self.framing(picture), self.G.img_resolution)
 
     def _masked(self, path: Path) -> np.ndarray:
         """[H, W], 0 to 1, from the lightness of a picture."""

@@ -21,9 +21,10 @@ from kinesphere.models import Generator
 from kinesphere.ops import to_pixels
 from kinesphere.studio import prints, recipes
 from kinesphere.studio.charts import Chart
-from kinesphere.studio.latents import draw
+from kinesphere.studio.encoder import Encoder
+from kinesphere.studio.latents import draw, hashed
 from kinesphere.studio.perceptual import Distance
-from kinesphere.studio.projection import Meters, Plan, Projection, Step, nearness
+from kinesphere.studio.projection import Meters, Plan, Projection, Step, nearness, plain
 from kinesphere.types import KinesphereError
 
 ENDINGS = (".safetensors", ".png", ".sheet.png", ".mp4")
@@ -46,6 +47,7 @@ class Batch:
 
     pictures  name -> [H, W, 3] uint8, of the model's size
     mask      [H, W], 0 to 1: where the pictures count
+    guess     an encoder whose guess is one of the beginnings of the search
 
     Raises KinesphereError for pictures that do not fit, and where the folder cannot be written.
     """
@@ -62,17 +64,18 @@ class Batch:
         class_index: int = 0,
         distance: Distance = nearness,
         chart: Chart | None = None,
+        guess: Encoder | None = None,
     ) -> None:
         self.G, self.model, self.names, self.out, self.film = G, model, list(pictures), out, film
         self.pictures = list(pictures.values())
         goals = torch.cat([as_goal(picture, G) for picture in self.pictures])
         masks = None if mask is None else torch.from_numpy(mask)[None, None]
-        self.projection = Projection(G, goals, plan, distance, masks, None, class_index, chart)
+        starts = None if guess is None else guess(shown(goals, masks))
+        self.projection = Projection(G, goals, plan, distance, masks, starts, class_index, chart)
         self.curve: list[list[float]] = []
         self.way: list[list[np.ndarray]] = []
-        said = hashlib.sha256(
-            f"{json.dumps(asdict(plan))} {self.projection.told.whole} {class_index} {self.names}".encode()
-        )
+        models = [self.projection.told.whole, *([] if guess is None else [hashed(guess.state_dict())])]
+        said = hashlib.sha256(f"{json.dumps(asdict(plan))} {models} {class_index} {self.names}".encode())
         for tensor in (goals, self.projection.masks):
             said.update(tensor.cpu().numpy().tobytes())
         self.unfinished = out / f".unfinished-{said.hexdigest()[:12]}.safetensors"
@@ -178,3 +181,8 @@ def as_goal(picture: np.ndarray, G: Generator) -> Tensor:
     if G.img_channels == 1:
         return img.mean(1, keepdim=True)
     return torch.cat([img, torch.ones_like(img[:, :1])], 1) if G.img_channels == 4 else img
+
+
+def shown(goals: Tensor, masks: Tensor | None) -> Tensor:
+    """What an encoder is shown of pictures [N, C, H, W]: where they do not count, their plain colour."""
+    return goals if masks is None else torch.lerp(plain(goals, masks), goals, masks)

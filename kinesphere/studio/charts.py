@@ -14,6 +14,7 @@ from kinesphere.models import Generator
 from kinesphere.studio.sheets import z_to_ws
 
 SAMPLED = 10_000  # latents that the shape of W is taken of
+FEW = 1e-3  # of them are farther out than `Chart.natural`
 SMALL = 64  # pixels at which pictures are compared
 STEP = 0.1  # sigmas; a small one, along which a picture still changes evenly
 TOGETHER = 32  # pictures drawn at once
@@ -33,18 +34,21 @@ class Chart:
     inverse: Tensor  # [w_dim, w_dim]
     rank: int  # how many directions W really extends in
     wide: float  # the root mean square distance of natural w from the mean
+    natural: float  # the radius that one natural latent in a thousand exceeds
 
     @classmethod
     @torch.no_grad()
     def of(cls, G: Generator, class_index: int = 0) -> Chart:
         """Of a model, or of one of its classes. The same each time, bit for bit."""
-        stats = latent.statistics(latent.sample_w(lambda z: z_to_ws(G, z, class_index), G.z_dim, SAMPLED))
+        sampled = latent.sample_w(lambda z: z_to_ws(G, z, class_index), G.z_dim, SAMPLED)
+        stats = latent.statistics(sampled)
         axes = stats.vectors * stats.sigmas
         points = 4 if G.img_resolution <= 128 else 2 if G.img_resolution <= 256 else 1
         z = np.random.RandomState(1).randn(points, G.z_dim).astype(np.float32)
         turn = _turn(G, z_to_ws(G, torch.from_numpy(z), class_index)[:, 0], axes)
         wide = float(stats.sigmas.square().sum().sqrt())
-        return cls(stats.mean, axes @ turn, stats.vectors / stats.sigmas @ turn, stats.rank, wide)
+        natural = float(latent.radius(sampled, stats).quantile(1 - FEW))
+        return cls(stats.mean, axes @ turn, stats.vectors / stats.sigmas @ turn, stats.rank, wide, natural)
 
     def placed(self, u: Tensor) -> Tensor:
         """From coordinates [..., w_dim] to W."""
@@ -56,7 +60,11 @@ class Chart:
 
     def radius(self, u: Tensor) -> Tensor:
         """How far off the map: the Mahalanobis distance from the mean, natural latents being near 1 (`latent.radius`); [...]."""
-        return (u.square().sum(-1) / self.rank).sqrt()
+        return self.square(u).sqrt()
+
+    def square(self, u: Tensor) -> Tensor:
+        """The radius squared, which has a gradient in the middle, too; [...]."""
+        return u.square().sum(-1) / self.rank
 
 
 def _turn(G: Generator, points: Tensor, axes: Tensor) -> Tensor:

@@ -41,10 +41,11 @@ class Fingerprint:
     @torch.no_grad()
     def of(cls, G: Generator) -> Fingerprint:
         """That of a generator: SHA-256 over the names, shapes and float32 numbers of its state dict."""
-        return cls(_hash(G.state_dict()), _hash(G.mapping.state_dict()))
+        return cls(hashed(G.state_dict()), hashed(G.mapping.state_dict()))
 
 
-def _hash(state: Mapping[str, Tensor]) -> str:
+def hashed(state: Mapping[str, Tensor]) -> str:
+    """Which weights these are: 32 hexadecimal digits."""
     total = hashlib.sha256()
     for name, held in sorted(state.items()):
         numbers = held.detach().to("cpu", torch.float32).contiguous()
@@ -163,9 +164,9 @@ class Latent:
                 "this latent is of another model: the same numbers are another picture there; project the picture again"
             )
 
-    def ws(self, G: Generator) -> Tensor:
+    def ws(self, G: Generator, found: Fingerprint | None = None) -> Tensor:
         """As `G` takes it, [1, num_ws, w_dim] on its device. Raises KinesphereError as `check`, and for styles."""
-        self.check(G)
+        self.check(G, found)
         return self._ws(G)
 
     def _ws(self, G: Generator) -> Tensor:

@@ -19,12 +19,12 @@ from kinesphere.models import Generator
 from kinesphere.studio import stages
 from kinesphere.studio.charts import Chart
 from kinesphere.studio.latents import Fingerprint, Latent, draw, instead
-from kinesphere.studio.perceptual import Distance, distance, filled
+from kinesphere.studio.perceptual import SIDE, Distance, crops, distance, filled
 from kinesphere.types import KinesphereError
 
 SEARCH = 50  # steps that go to several beginnings at once, at most a quarter of all
 SQUARE = 4.0  # how much the mean square counts in `nearness`
-NEAR, OFF_MAP = 1.25, 3.0  # radius up to which a latent is on the map, and from which on nothing is left of it
+OFF_MAP = 2.0  # times the radius up to which a latent is on the map: from there on nothing is left of it
 ENOUGH = 100  # steps in W after which one can tell
 STRANGE = 0.4  # of the variance, left unexplained in W: hardly any picture of a model's own kind leaves so much
 
@@ -40,14 +40,15 @@ class Plan:
     )
     noise: int = 0  # steps on the noise maps alone
     tune: int = 0  # steps on the weights alone
+    crops: int = 0  # squares, anew in each step, that are compared beside the whole, for its detail
     official: bool = False  # the published schedule in W instead of the whitened one
     search: bool = True  # begin with the best of many samples; otherwise with the mean, or with what is given
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("steps", "rows", "noise", "tune"):
+        for name in ("steps", "rows", "noise", "tune", "crops"):
             if getattr(self, name) < 0:
-                raise KinesphereError(f"{name} {getattr(self, name)}: give 0 steps or more")
+                raise KinesphereError(f"{name} {getattr(self, name)}: give 0 or more")
         if not 0 <= self.faithful <= 1:
             raise KinesphereError(f"faithful {self.faithful} is out of range: 0 (editable) to 1 (faithful)")
 
@@ -98,7 +99,7 @@ class Projection:
     goals      [N, C, H, W] in [-1, 1], of the generator's own size: N pictures at once, each by itself
     distance   what is made small: `nearness`, or another of that kind
     masks      [N, 1, H, W], 0 to 1: only where it is above 0 does the picture count (inpainting, crossover, scribbles)
-    starts     [N, w_dim] or [N, num_ws, w_dim]: where to begin, such as an encoder's guess
+    starts     [N, w_dim] or [N, num_ws, w_dim]: where to begin, such as an encoder's guess; with a search, one of the beginnings
 
     Raises KinesphereError for goals that do not fit the generator.
     """
@@ -132,6 +133,7 @@ class Projection:
             "u": self.goals.new_zeros(len(goals), 1, G.w_dim),
             "offsets": self.goals.new_zeros(len(goals), G.num_ws, G.w_dim),
         }
+        self.started = starts is not None
         if starts is not None:
             rows = self.chart.coordinates(starts.to(self.goals).view(len(goals), -1, G.w_dim))
             self.held["u"] = rows.mean(1, keepdim=True)
@@ -170,9 +172,22 @@ class Projection:
         """The distance within the masks, [N]. What lies in a hole is taken from the goal itself: no gradient comes from there."""
         return self.distance(filled(drawn, goals, masks), goals)
 
+    def closely_apart(self, drawn: Tensor, goals: Tensor, masks: Tensor) -> Tensor:
+        """`apart`, and that of a few crops, whose places follow from the step; [N]."""
+        largest = self.G.img_resolution
+        cut = crops(
+            self.distance,
+            min(SIDE, largest // 2),
+            self.plan.crops,
+            seed=self.plan.seed,
+            step=self.done,
+            largest=largest,
+        )
+        return cut(filled(drawn, goals, masks), goals)
+
     def radius(self) -> Tensor:
         """How far off the map the latents are, the rows together; [N]."""
-        return self.chart.radius(self.held["u"] + self.held["offsets"]).square().mean(-1).sqrt()
+        return self.chart.square(self.held["u"] + self.held["offsets"]).mean(-1).sqrt()
 
     # On the way ---------------------------------------------------------------------------------------------------------
 
@@ -203,7 +218,7 @@ class Projection:
         while self.done < begun + length:
             t = (self.done - begun) / length
             drawn = stage.draw(t)
-            losses = self.apart(drawn, stage.goals, stage.masks)
+            losses = (self.closely_apart if self.plan.crops else self.apart)(drawn, stage.goals, stage.masks)
             optimiser.param_groups[0]["lr"] = stage.lr(t)
             optimiser.zero_grad()
             (losses / stage.scale + stage.wanting(t)).sum().backward(inputs=stage.learning)
@@ -279,7 +294,7 @@ class Projection:
             one = slice(n, n + 1)
             left = float(unexplained(draw(self.G, place, told=self.told), self.goals[one], self.masks[one]))
             apart = float(self.held["offsets"][n].square().mean())
-            on_map = min(1.0, max(0.0, OFF_MAP - radius) / (OFF_MAP - NEAR))
+            on_map = min(1.0, max(0.0, OFF_MAP - radius / self.chart.natural) / (OFF_MAP - 1))
             strange = self.plan.steps >= ENOUGH and float(self.held["left in w"][n]) > STRANGE
             meters.append(Meters(max(0.0, 1 - left), on_map, 1 / (1 + apart), strange))
         return meters

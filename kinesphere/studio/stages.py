@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,11 +19,14 @@ from kinesphere.studio.latents import tuned
 from kinesphere.studio.sheets import z_to_ws
 
 if TYPE_CHECKING:
+    from kinesphere.studio.charts import Chart
     from kinesphere.studio.projection import Projection
 
 TRIED, KEPT = 512, 4  # samples that are looked at to begin with; those, the best, from which the search goes on
 LR = 0.1  # learning rate on the chart
-PRIOR, HINGE, NATURAL = 1e-3, 0.1, 1.2  # weights of the squared radius, and of what is beyond that of natural latents
+SHORT, BOLDEST = 250, 2.0  # steps that want no more than that; how many times as much fewer are given, at most
+RISE = 15  # steps in which it rises, at least
+PRIOR, HINGE = 1e-3, 0.1  # weights of the squared radius, and of what is beyond that of natural latents
 EDITABLE = 1e-2  # weight of the rows' mean square offset in the middle of the slider
 NOISE_LR, NOISE_WEIGHT = 0.05, 10.0  # of the noise maps; weight of their likeness to themselves
 OFFICIAL_LR, OFFICIAL_WEIGHT = 0.1, 1e5
@@ -51,9 +55,11 @@ def begin(p: Projection, name: str, length: int) -> Stage:
     kind, _, which = name.partition(" ")
     if kind == "tune":
         return _tune(p, int(which), length)
-    if kind == "w" and p.plan.official:
-        return _official(p, length)
-    return {"search": _search, "w": _in_w, "rows": _rows, "noise": _noise}[kind](p)
+    if kind == "w":
+        return _official(p, length) if p.plan.official else _in_w(p, length)
+    if kind == "rows":
+        return _rows(p, length)
+    return {"search": _search, "noise": _noise}[kind](p)
 
 
 def _stage(
@@ -82,14 +88,14 @@ def _search(p: Projection) -> Stage:
         del p.held["tried"]
 
     def wanting(t: float) -> Tensor:
-        return off_map(p, tried)
+        return off_map(p.chart, tried)
 
     return Stage([tried], lambda t: LR * min(1.0, t / 0.2), draw, goals, masks, scale, wanting=wanting, end=end)
 
 
 @torch.no_grad()
 def _best_samples(p: Projection) -> Tensor:
-    """On the chart, [N KEPT, 1, w_dim]. Judged at 64 px or less."""
+    """On the chart, [N KEPT, 1, w_dim], and where it was told to begin among them. Judged at 64 px or less."""
     z = torch.from_numpy(np.random.RandomState(p.plan.seed).randn(TRIED, p.G.z_dim).astype(np.float32))
     w = torch.cat([z_to_ws(p.G, part, p.class_index)[:, :1] for part in z.split(64)])
     times = max(1, p.goals.shape[2] // 64)
@@ -100,23 +106,31 @@ def _best_samples(p: Projection) -> Tensor:
         pairs = zip(goals.split(1), masks.split(1), strict=True)
         losses.append(torch.stack([p.apart(small, g.expand_as(small), m) for g, m in pairs]))
     best = torch.cat(losses, 1).topk(KEPT, largest=False).indices  # [N, KEPT]
-    return p.chart.coordinates(w)[best.flatten()]
+    tried = p.chart.coordinates(w)[best]  # [N, KEPT, 1, w_dim]
+    if p.started:
+        tried[:, -1] = p.held["u"]
+    return tried.flatten(0, 1)
 
 
-def _in_w(p: Projection) -> Stage:
+def _in_w(p: Projection, length: int) -> Stage:
     u = p.held["u"]
-    return _stage(p, [u], falling, lambda t: p.drawn(p.ws()), wanting=lambda t: off_map(p, u))
+    return _stage(p, [u], hurried(length), lambda t: p.drawn(p.ws()), wanting=lambda t: off_map(p.chart, u))
 
 
-def off_map(p: Projection, u: Tensor, strictly: float = 1.0) -> Tensor:
+def off_map(chart: Chart, u: Tensor, strictly: float = 1.0) -> Tensor:
     """What is asked of coordinates [N, rows, w_dim] beside likeness: to be where the model's own latents are; [N]."""
-    square = p.chart.radius(u).square().mean(-1)
-    return PRIOR * square + strictly * HINGE * F.relu(square - NATURAL**2)
+    square = chart.square(u).mean(-1)
+    return PRIOR * square + strictly * HINGE * F.relu(square - chart.natural**2)
 
 
-def falling(t: float) -> float:
-    """The learning rate of a stage on the chart: up over a twentieth, then down to nothing along a half cosine."""
-    return LR * min(1.0, t / 0.05) * (1 + math.cos(math.pi * t)) / 2
+def falling(t: float, bold: float = 1.0, rise: float = 0.05) -> float:
+    """The learning rate of a stage on the chart: up over `rise` of it, then down to nothing along a half cosine; `bold` times LR."""
+    return bold * LR * min(1.0, t / rise) * (1 + math.cos(math.pi * t)) / 2
+
+
+def hurried(steps: int) -> Callable[[float], float]:
+    """`falling`, the bolder the fewer the steps; but not before Adam knows how steep it is."""
+    return partial(falling, bold=min(BOLDEST, max(1.0, SHORT / steps)), rise=min(0.5, max(0.05, RISE / steps)))
 
 
 def _official(p: Projection, length: int) -> Stage:
@@ -215,7 +229,7 @@ def normalised(noise: Tensor) -> Tensor:
 # Rows -------------------------------------------------------------------------------------------------------------------
 
 
-def _rows(p: Projection) -> Stage:
+def _rows(p: Projection, length: int) -> Stage:
     """Each row goes its own way from where they are together, the coarse first. Where that is no nearer, nothing has changed."""
     u, offsets = p.held["u"], p.held["offsets"]
     weight, strictly = EDITABLE * (1 - p.plan.faithful) / p.plan.faithful, min(1.0, 2 - 2 * p.plan.faithful)
@@ -229,7 +243,7 @@ def _rows(p: Projection) -> Stage:
         return p.drawn(p.chart.placed(u + torch.where(free[:, None], offsets, offsets.detach())))
 
     def wanting(t: float) -> Tensor:
-        return off_map(p, u + offsets, strictly) + weight * offsets.square().mean((1, 2))
+        return off_map(p.chart, u + offsets, strictly) + weight * offsets.square().mean((1, 2))
 
     @torch.no_grad()
     def end() -> None:
@@ -237,7 +251,7 @@ def _rows(p: Projection) -> Stage:
         before = p.held.pop("before")
         u[worse], offsets[worse] = before[worse, :1], before[worse, 1:]
 
-    return _stage(p, [u, offsets], falling, draw, wanting=wanting, end=end)
+    return _stage(p, [u, offsets], hurried(length), draw, wanting=wanting, end=end)
 
 
 # Weights ----------------------------------------------------------------------------------------------------------------

@@ -10,14 +10,16 @@ import math
 import os
 import struct
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
+from torch import Tensor
 
 from kinesphere import files
 from kinesphere.sources.pictures import SUFFIXES
@@ -210,6 +212,16 @@ def order(n: int, seed: int, start: int, count: int) -> np.ndarray:
         here = epochs == epoch
         chosen[here] = _shuffled(n, seed, int(epoch))[places[here]]
     return chosen
+
+
+def shown(data: TrainingSet, seed: int) -> Callable[[int, int], Tensor]:
+    """From a step and a number n to that step's n pictures, [n, C, H, W] in [-1, 1], in `order`."""
+    held = data.cached()
+
+    def pictures(step: int, n: int) -> Tensor:
+        return torch.from_numpy(held.batch(order(len(held), seed, step * n, n))) / 127.5 - 1
+
+    return pictures
 
 
 def mirrored(seed: int, start: int, count: int) -> np.ndarray:
