@@ -18,7 +18,7 @@ from kinesphere.features.keypoints.hand import MODELS, WHICH
 from kinesphere.features.keypoints.tracker import TRACKERS
 from kinesphere.features.networks import NETWORKS
 from kinesphere.models import NOISE_MODES, Generator
-from kinesphere.patch import STATIONS, Drive, Latent, Patch, Picture, rows_of
+from kinesphere.patch import STATIONS, Drive, Latent, Patch, Picture, Place, rows_of
 from kinesphere.routes import Route
 from kinesphere.runtime import ASKED_BACK_ENDS, ASKED_PRECISIONS
 from kinesphere.sinks.gif import DITHERS
@@ -40,8 +40,8 @@ class Control:
     label: str
     help: str  # one sentence
     group: str
-    # ^ "patch", "sources.eye", "features.scene", "latent", "latent.directions", "latent.rows", "latent.rows.single", "bends.turn",
-    #   "picture", "sinks.film"
+    # ^ "patch", "sources.eye", "features.scene", "latent", "latent.places", "latent.classes", "latent.directions", "latent.rows",
+    #   "latent.rows.single", "bends.turn", "picture", "sinks.film"
     default: Any = None  # plain JSON; None: without one (it may be left out), or needed
     low: float | None = None  # ends of a slider, not limits: what cannot be is refused by the patch. None: no slider
     high: float | None = None
@@ -150,6 +150,10 @@ WORDS: Mapping[str, Words] = {
     "cut.fade": Words("Fade", "How long a cut is felt.", 0.05, 5, 0.05, "s", "log"),
     "depth.size": Words("Sharpness", "How finely the region is looked at, which costs time; none is a middle.", 64, 518, 1, "px"),
     "depth.memory": Words("Memory", "How long it remembers how near and how far things were.", 1, 1800, 1, "s", "log"),
+    "projection.encoder": Words("Encoder", "What guesses where a picture is; none: the one of this model.", unit="file"),
+    "projection.steps": Words("Steps", "How far it goes for each new picture: more is nearer, and slower.", 0, 20, 1),
+    "projection.min_cutoff": Words("Calm", "How calm it is at rest: less is calmer, and later.", 0.1, 10, 0.05, "Hz", "log"),
+    "projection.beta": Words("Quickness", "How much sooner it follows what is fast: 0 is as calm as at rest.", 0, 10, 0.05, "Hz s"),
     "segmentation.size": Words("Sharpness", "How finely the region is looked at; none suits the network.", 64, 1024, 1, "px"),
     "classification.size": Words("Sharpness", "How finely the region is looked at; none suits the network.", 64, 512, 1, "px"),
     # latent
@@ -172,9 +176,17 @@ WORDS: Mapping[str, Words] = {
         0,
         none="none",
     ),
+    "latent.centres": Words(
+        "Kinds",
+        "How many kinds of picture the boldness may start from, each with an average of its own; 0 is one for all.",
+        step=1,
+    ),
     "latent.label": Words("Class", "Which of the model's classes is drawn.", 0),
     "drive.feature": Words("Driven by", "What takes hold of these rows; none leaves them to the seed."),
     "drive.amount": Words("Amount", "How much it takes hold: 0 leaves the seed, 1 replaces it.", 0, 1, 0.01),
+    "place.amount": Words("Amount", "How far the picture goes there: 0 is without it, 1 shows it as it was kept.", 0, 1, 0.01),
+    "place.rows": Words("What comes", "Which part of it comes: all, or only its pose and shape, its features, or its colours."),
+    "place.file": Words("File", "The latent that was kept, such as what a photograph became.", unit="file"),
     # bends
     "rotate": Words("Turn", "How far it is turned, counter-clockwise.", -math.pi, math.pi, 0.01, "rad", "angle"),
     "x": Words("Right", "How far to the right: 1 brings the middle to the border.", -1, 1, 0.01, "half widths", routed=(-0.5, 0.5)),
@@ -264,7 +276,13 @@ def controls(patch: Patch, G: Generator) -> list[Control]:
         _control("patch", Patch, f, "patch", "patch") for f in fields(Patch) if f.name in ("model", "name", "about")
     ]
     found += _of_stations(patch, "sources") + _of_stations(patch, "features")
-    found += [*_of_latent(G), *_of_classes(patch, G), *_of_directions(patch, G), *_of_rows(patch, G)]
+    found += [
+        *_of_latent(G),
+        *_of_places(patch, G),
+        *_of_classes(patch, G),
+        *_of_directions(patch, G),
+        *_of_rows(patch, G),
+    ]
     found += _of_stations(patch, "bends")
     found += [_control("picture", Picture, f, "picture", "picture") for f in fields(Picture)]
     return found + _of_stations(patch, "sinks")
@@ -309,10 +327,20 @@ def _of_latent(G: Generator) -> list[Control]:
     highest = {"cutoff": G.num_ws, "label": G.c_dim - 1}
     found = []
     for f in fields(Latent):
-        if f.name in ("rows", "directions", "classes") or (f.name == "label" and G.c_dim < 2):
+        if f.name in ("rows", "places", "directions", "classes") or (f.name == "label" and G.c_dim < 2):
             continue
         found.append(_control("latent", Latent, f, "latent", "latent", highest=highest.get(f.name)))
     return found
+
+
+def _of_places(patch: Patch, G: Generator) -> Iterator[Control]:
+    """How far the picture goes to each latent that was kept, and what of it comes."""
+    known = {f.name: f for f in fields(Place)}
+    bands = [name for name in BAND_WORDS if _has(G, name)]
+    for name, there in patch.latent.places.items():
+        rows = {"place.rows": (*bands, *({there.rows} - {*bands}))}
+        for f in (known["amount"], known["rows"], known["file"]):
+            yield _control("place", Place, f, f"latent.places.{name}", "latent.places", rows, prefix=f"{name}: ")
 
 
 def _of_classes(patch: Patch, G: Generator) -> Iterator[Control]:

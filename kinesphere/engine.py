@@ -7,25 +7,29 @@ import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import cached_property, lru_cache
-from typing import Any
+from functools import cached_property, lru_cache, partial
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from kinesphere import latent, runtime
+from kinesphere import latent, places, runtime
 from kinesphere.bends import WANDERING, Bending, Still, bent
 from kinesphere.checkpoints import Checkpoint
 from kinesphere.lanes import NOWHERE, OUT_OF_MEMORY, Drawn, Healths, InTurn, Lanes
 from kinesphere.looks.showing import OWN, Guide
 from kinesphere.models import Generator, noise_from
-from kinesphere.patch import BadPatch, Bend, Patch, routes_of, rows_of, shown_looks
+from kinesphere.patch import BadPatch, Bend, Latent, Patch, Place, routes_of, rows_of, shown_looks
+from kinesphere.places import Kept, Way
 from kinesphere.routes import Follower, Number, Route, shape
 from kinesphere.runtime import Choice
 from kinesphere.sinks.sound import has_sound
 from kinesphere.sources import Camera, Video
-from kinesphere.types import Feature, KinesphereError, Latest, Source, let_go
+from kinesphere.studio.centres import Centres
+from kinesphere.types import Feature, KinesphereError, Latest, Source, let_go, space_of
+
+SAMPLES = 10_000  # natural latents that centres are sought among
 
 
 @dataclass(frozen=True)
@@ -48,9 +52,10 @@ class Fitted:
     c: Tensor | None  # the class, [1, c_dim]
     lanes: Lanes = NOWHERE  # where features come from and frames go
     guide: Guide | None = None  # from poses to looks, where that was shown
-    classes: Mapping[int, Tensor | None] = field(
-        default_factory=dict
-    )  # by label: its own and those of the guide's looks
+    # of the patch and of the guide's looks:
+    classes: Mapping[int, Tensor | None] = field(default_factory=dict)  # by label
+    kept: Mapping[str, Kept] = field(default_factory=dict)  # latents that were kept, by file
+    reached: Mapping[str, slice] = field(default_factory=dict)  # rows of the model that go to those, by name
 
     def routes(self) -> Iterator[tuple[str, Route]]:
         """Everything that has to be followed, with its place."""
@@ -62,6 +67,14 @@ class Fitted:
         """As it looks at this pose. `numbers`: the value of every route, by its place."""
         patch = self.patch if self.guide is None else self.guide.played(numbers)
         return self if patch is self.patch else replace(self, patch=patch, c=self.classes[patch.latent.label])
+
+
+class Acting(NamedTuple):
+    """Something that is done inside the model."""
+
+    place: str  # of the patch
+    depends: object  # on what: as long as that stays, it does the same
+    make: Callable[[], Bending]
 
 
 class Engine:
@@ -83,6 +96,7 @@ class Engine:
         self.painted_for: object = None  # the wishes for which it was chosen
         self.device = torch.device(device)
         self.health = Healths()
+        self.centres: dict[tuple[int, int], Centres] = {}  # by their number and their class
         self._changing = threading.Lock()
         self._now: Latest[Fitted] = Latest()
         self._now.put(self._meet(patch, running))
@@ -151,6 +165,8 @@ class Engine:
             guide = Guide(patch, known.guide if known is not None else None)
         rows: dict[str, slice] = {}
         classes: dict[int, Tensor | None] = {}
+        kept: dict[str, Kept] = {}
+        reached: dict[str, slice] = {}
         looks = {"": patch} if guide is None else {"": patch} | {f"shown.looks.{n}.": p for n, p in guide.parts.items()}
         for place, part in looks.items():
             own: dict[str, slice] = {}
@@ -161,10 +177,8 @@ class Engine:
                     problems.append(f"{place}latent.rows.{name}: {error}")
             problems += [f"{place}{words}" for words in _contested(own)]
             rows |= own
-            try:
-                classes.setdefault(part.latent.label, self.G.label(part.latent.label))  # [1, c_dim]
-            except KinesphereError as error:
-                problems.append(f"{place}latent.label: {error}")
+            problems += [f"{place}latent.{words}" for words in self._seek(part.latent, classes)]
+            problems += [f"{place}latent.places.{words}" for words in self._reach(part.latent.places, kept, reached)]
             problems += [f"{place}latent.directions.{words}" for words in self._missing(part.latent.directions)]
             problems += [f"{place}latent.classes.{words}" for words in self._unknown(part.latent.classes)]
             for name, bend in part.bends.items():
@@ -186,7 +200,33 @@ class Engine:
             for feature in opened:
                 let_go(feature)
             raise BadPatch(f"the patch {patch.name or 'without a name'}", problems)
-        return Fitted(patch, rows, classes[patch.latent.label], guide=guide, classes=classes)
+        c = classes[patch.latent.label]
+        return Fitted(patch, rows, c, guide=guide, classes=classes, kept=kept, reached=reached)
+
+    def _reach(self, there: Mapping[str, Place], kept: dict[str, Kept], reached: dict[str, slice]) -> Iterator[str]:
+        """Meet the latents that a patch goes to, each file once, and their rows; yields what does not fit, in words."""
+        playing = self._now.latest()
+        for name, place in there.items():
+            try:
+                reached[place.rows] = places.reached(self.G, place.rows)
+            except KinesphereError as error:
+                yield f"{name}.rows: {error}"
+            known = kept.get(place.file) or (playing.kept.get(place.file) if playing else None)
+            try:
+                kept[place.file] = Kept.of(self.G, place.file, known)
+            except KinesphereError as error:
+                yield f"{name}: {error}"
+
+    def _seek(self, here: Latent, classes: dict[int, Tensor | None]) -> Iterator[str]:
+        """Find a latent's class, and the centres that it is truncated towards; yields what there is not, in words."""
+        what, known = "label", (here.centres, here.label)
+        try:
+            classes.setdefault(here.label, self.G.label(here.label))  # [1, c_dim]
+            what = "centres"
+            if here.centres and known not in self.centres:  # now, and not in the first step that needs them
+                self.centres[known] = Centres.of(self.G, here.centres, SAMPLES, class_index=here.label)
+        except KinesphereError as error:
+            yield f"{what}: {error}"
 
     def rewind(self) -> None:
         """Forget everything that was seen: the next step is the first."""
@@ -299,12 +339,21 @@ class Engine:
         for name, drive in here.rows.items():
             if drive.feature in features:
                 amount = _number(drive.amount, f"latent.rows.{name}.amount", numbers)
-                driven = self._map(drive.feature, features[drive.feature].value, c)
+                driven = self._latent(now.patch, drive.feature, features[drive.feature].value, c)
                 ws = latent.mix(ws, driven, now.rows[name], amount)
-        ws = latent.truncate(ws, self.G.w_avg, _number(here.psi, "latent.psi", numbers), here.cutoff)
+        psi = _number(here.psi, "latent.psi", numbers)
+        ws = latent.truncate(ws, self._centre(here, ws), psi, here.cutoff)
+        ws = places.along(ws, _ways(now, numbers))
         for name, far in here.directions.items():
             ws = ws + _number(far, f"latent.directions.{name}", numbers) * self._axis(name)
         return ws
+
+    def _centre(self, here: Latent, ws: Tensor) -> Tensor:
+        """What truncation goes towards: the mean [w_dim], or for each row the centre that it is near, [1, num_ws, w_dim]."""
+        if not here.centres:
+            return self.G.w_avg
+        known = self.centres[here.centres, here.label]
+        return latent.near(ws, known.w, known.stats)
 
     def _axis(self, name: str) -> Tensor:
         """One standard deviation along a direction, [w_dim]: a principal component of W (GANSpace: Härkönen et al. 2020)."""
@@ -360,6 +409,13 @@ class Engine:
             self.still = (seeds, weights), z.numpy()
         return z.numpy()
 
+    def _latent(self, patch: Patch, name: str, value: np.ndarray, c: Tensor | None) -> Tensor:
+        """Where a feature's latent is, [1, num_ws, w_dim]: a z is mapped, a w placed as it is."""
+        if space_of(patch.features[name]) == "z":
+            return self._map(name, value, c)
+        w = torch.as_tensor(value, dtype=torch.float32, device=self.device)
+        return w.reshape(1, -1, self.G.w_dim).expand(-1, self.G.num_ws, -1)
+
     def _map(self, name: str, z: np.ndarray, c: Tensor | None) -> Tensor:
         """`z` through the mapping network, once for each new value."""
         known = self.mapped.get(name)
@@ -370,12 +426,10 @@ class Engine:
 
     def _draw(self, now: Fitted, ws: Tensor, numbers: Mapping[str, float], t: float) -> np.ndarray:
         """The frame [H, W, 3] uint8; the last one again where nothing has changed."""
-        painter, noise_mode = (
-            self.painter,
-            now.patch.picture.noise_mode,
-        )  # read once: another may take over between two steps
-        bendings, bends = self._bendings(painter, now.patch.bends, numbers, t) if now.patch.bends else ((), ())
-        how = (painter, noise_mode, *bends)
+        painter = self.painter  # read once: another may take over between two steps
+        noise_mode = now.patch.picture.noise_mode
+        bendings, depends = self._bendings(self._acting(painter, now, numbers, t))
+        how = (painter, noise_mode, *depends)
         if (
             self.drawn_ws is not None
             and self.drawn_as == how
@@ -388,42 +442,74 @@ class Engine:
         self.drawn_ws, self.drawn_as = ws, how
         return frame
 
-    def _bendings(
-        self, painter: Generator, bends: Mapping[str, Bend], numbers: Mapping[str, float], t: float
-    ) -> tuple[list[Bending], list[object]]:
-        """What the bends do at time `t`, and what that depends on. A bend that stays as it is does so by the same operations."""
-        bendings: dict[str, tuple[object, Bending]] = {}
-        for name, bend in bends.items():
+    def _acting(self, painter: Generator, now: Fitted, numbers: Mapping[str, float], t: float) -> Iterator[Acting]:
+        """All that is done inside the model at time `t`: kept latents first, which are a picture, then what bends that."""
+        ways = _ways(now, numbers)
+        if ways:
+            yield Acting("latent.places", (painter, *ways), partial(places.bending, painter, ways))
+        for name, bend in now.patch.bends.items():
             arguments = bend.arguments(f"bends.{name}", numbers)
             moves = any(arguments[of] for of in WANDERING.get(bend.function.__name__, ()))
             depends = (painter, type(bend), arguments, t if moves else None)
-            known = self.bendings.get(name)
+            yield Acting(f"bends.{name}", depends, partial(bend.function, painter, t, **arguments))
+
+    def _bendings(self, acting: Iterator[Acting]) -> tuple[list[Bending], list[object]]:
+        """What is done, and what that depends on. What stays as it is does so by the same operations."""
+        bendings: dict[str, tuple[object, Bending]] = {}
+        for place, depends, make in acting:
+            known = self.bendings.get(place)
             if known is None or known[0] != depends:
-                made = bend.function(painter, t, **arguments)
-                known = depends, {place: Still(operation) for place, operation in made.items()}
-            bendings[name] = known
+                known = depends, {where: Still(operation) for where, operation in make().items()}
+            bendings[place] = known
         self.bendings = bendings
         at_work = [(depends, bending) for depends, bending in bendings.values() if bending]
         return [bending for _, bending in at_work], [depends for depends, _ in at_work]
 
 
+def _ways(now: Fitted, numbers: Mapping[str, float]) -> tuple[Way, ...]:
+    """Those latents that were kept to which the picture goes now, in the patch's order."""
+    found = []
+    for name, place in now.patch.latent.places.items():
+        amount = min(max(_number(place.amount, f"latent.places.{name}.amount", numbers), 0.0), 1.0)
+        if amount:
+            found.append(Way(now.kept[place.file], now.reached[place.rows], amount))
+    return tuple(found)
+
+
 def bendable(patch: Patch, G: Generator) -> tuple[Patch, dict[str, str]]:
-    """The patch with those of its bends that a model can do; and by place, why it cannot do the others, in words."""
-    bends, left = _bendable(patch.bends, G, "bends.")
+    """The patch with those of its bends and kept latents that a model has room for; and by place, why not the others, in words."""
+    left = _unfit(patch, G)
     looks = dict(patch.shown.looks)
     for look, part in shown_looks(patch).items():
-        kept, lacking = _bendable(part.bends, G, f"shown.looks.{look}.bends.")
-        looks[look] = (
-            {**looks[look], "bends": {name: looks[look]["bends"][name] for name in kept}} if lacking else looks[look]
-        )
-        left |= lacking
-    return (replace(patch, bends=bends, shown=replace(patch.shown, looks=looks)) if left else patch), left
+        lacking = _unfit(part, G)
+        looks[look] = _lessened(looks[look], lacking)
+        left |= {f"shown.looks.{look}.{place}": why for place, why in lacking.items()}
+    if not left:
+        return patch, left
+    there = replace(patch.latent, places=_without("latent.places.", patch.latent.places, left))
+    bends = _without("bends.", patch.bends, left)
+    return replace(patch, latent=there, bends=bends, shown=replace(patch.shown, looks=looks)), left
 
 
-def _bendable(bends: Mapping[str, Bend], G: Generator, place: str) -> tuple[dict[str, Bend], dict[str, str]]:
-    words = {name: _lacking(G, name, bend) for name, bend in bends.items()}
-    kept = {name: bend for name, bend in bends.items() if not words[name]}
-    return kept, {f"{place}{name}": why for name, why in words.items() if why}
+def _unfit(patch: Patch, G: Generator) -> dict[str, str]:
+    """By place, the bends and kept latents of a patch that a model has no room for, and why."""
+    words = {f"bends.{name}": _lacking(G, name, bend) for name, bend in patch.bends.items()}
+    words |= {f"latent.places.{name}": places.lacking(G, place) for name, place in patch.latent.places.items()}
+    return {place: why for place, why in words.items() if why}
+
+
+def _without(before: str, parts: Mapping[str, Any], left: Collection[str]) -> dict[str, Any]:
+    return {name: part for name, part in parts.items() if f"{before}{name}" not in left}
+
+
+def _lessened(look: Mapping[str, Any], left: Collection[str]) -> dict[str, Any]:
+    """A look's tables, without what is left out."""
+    there = dict(look)
+    if "bends" in there:
+        there["bends"] = _without("bends.", there["bends"], left)
+    if "places" in there.get("latent", {}):
+        there["latent"] = {**there["latent"], "places": _without("latent.places.", there["latent"]["places"], left)}
+    return there
 
 
 def _lacking(G: Generator, name: str, bend: Bend) -> str:

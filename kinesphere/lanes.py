@@ -17,7 +17,19 @@ import torch
 from kinesphere.features.smoothing import Glide
 from kinesphere.patch import BadPatch, Patch
 from kinesphere.sources.geometry import resized
-from kinesphere.types import Feature, KinesphereError, Latest, Signal, Sink, Sound, Source, heard, let_go, names_of
+from kinesphere.types import (
+    Feature,
+    KinesphereError,
+    Latest,
+    Signal,
+    Sink,
+    Sound,
+    Source,
+    heard,
+    let_go,
+    names_of,
+    space_of,
+)
 
 RETRY = 1.0  # seconds until a station that failed is tried again
 POLL = 0.005  # seconds between two looks at a source
@@ -343,7 +355,7 @@ class Drawing(Lane):
         self.is_open = True
         self.signals = signals  # of its source; another mailbox may be put here while it runs
         self.mailbox: Latest[Drawn] = Latest()
-        self.glide = Glide()
+        self.glide = Glide(straight=space_of(feature) == "w")
         self._watched: Latest[Signal] | None = None
         self._count = 0
 
@@ -619,8 +631,8 @@ def _is_main(lane: Lane) -> bool:
     return isinstance(lane, Delivering) and on_main_thread(lane.station)
 
 
-def _kind(feature: Feature) -> tuple[bool, tuple[str, ...]]:
-    return feature.vector, names_of(feature)
+def _kind(feature: Feature) -> tuple[bool, str, tuple[str, ...]]:
+    return feature.vector, space_of(feature), names_of(feature)
 
 
 def _last(known: tuple[object, Latest[Drawn]] | None, feature: Feature) -> Drawn | None:

@@ -34,6 +34,7 @@ Times: TypeAlias = float | Fraction | Sequence[float] | Sequence[Fraction] | np.
 
 LAST_SEED = 2**32 - 1
 ROUNDS, FEWEST = 20, 4096  # of k-means; samples that it is started from
+SOFT = 0.2  # temperature between centres, parts of the squared distances there
 MOST_SEEDS = 1_000_000  # a list longer than this is a slip of the hand, and would fill the memory
 
 
@@ -727,6 +728,24 @@ def nearest(w: Tensor, centres: Tensor, stats: Statistics) -> Tensor:
     """Which of the `centres` [k, w_dim] is the nearest by the Mahalanobis distance: w [..., w_dim] -> numbers [...].
 
     Truncation towards the nearest one, `truncate(w, centres[nearest(w, centres, stats)], psi)`, never leaves it for another.
+    A w that moves jumps where another becomes the nearest: `near` goes over.
     """
     flat = _whitened(w, stats).view(-1, w.shape[-1])
     return torch.cdist(flat, _whitened(centres.to(w), stats)).argmin(-1).view(w.shape[:-1])
+
+
+def near(w: Tensor, centres: Tensor, stats: Statistics, softness: float = SOFT) -> Tensor:
+    """About the centre that is nearest to each w [..., w_dim], without a jump where another becomes it. Returns [..., w_dim].
+
+        sum_i p_i centre_i,    p = softmax(-d_i² / temperature),    temperature = softness / (1 / d² + 1 / D²)
+
+    d_i is the Mahalanobis distance to each of the `centres` [k, w_dim], d the least of them, D² the mean of the squared distances
+    from each centre to its next. So a centre is its own, in few dimensions as in many, and as softness goes to 0 this becomes
+    `centres[nearest(w, centres, stats)]`. At 0.2 it moves up to 6 times as fast as w, and has 0.7 of the distance from the mean
+    that the nearest centre has (8 to 64 centres of the built-in model).
+    """
+    middles = _whitened(centres.to(w), stats)
+    squares = torch.cdist(_whitened(w, stats), middles).square()  # [..., k]
+    apart = torch.cdist(middles, middles).square().fill_diagonal_(math.inf).min(1).values.mean()
+    least = squares.min(-1, keepdim=True).values.clamp_min(torch.finfo(w.dtype).tiny)
+    return torch.softmax((least - squares) * (1 / least + 1 / apart) / softness, -1) @ centres.to(w)

@@ -7,6 +7,7 @@ import json
 import math
 import re
 import tomllib
+from collections import ChainMap
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass, make_dataclass
 from fractions import Fraction
@@ -27,9 +28,12 @@ from kinesphere.runtime import ASKED_BACK_ENDS, ASKED_PRECISIONS
 from kinesphere.shown import Example, Showing
 from kinesphere.sinks import SINKS
 from kinesphere.sources import SOURCES
+from kinesphere.studio.following import Following
 from kinesphere.types import Feature, KinesphereError, Sink, Source, check_all, heard, names_of
 
 MOST_MIXED = 64  # seeds in one mix: each is drawn anew where the latent drifts
+MOST_PLACES = 16  # latents that were kept, in one patch: each is read when it is opened
+MOST_CENTRES = 256  # they are sought when the patch meets the model: 64 in a second, these in ten
 DEEPEST = 16  # tables within tables; no patch needs half of that
 
 
@@ -54,6 +58,19 @@ def _drive(value: Any) -> Any:
 
 
 @dataclass
+class Place:
+    """A latent that was kept, and how far the picture goes there."""
+
+    file: str  # that holds it: what `kinesphere project` wrote, or another tool
+    amount: Number = 1.0  # 0: it is not there; 1: it is shown as it was kept; what is beyond is held at its end
+    rows: str = "all"  # that go there, by a name as in latent.rows; "all": the row that places the picture, too
+
+    def __post_init__(self) -> None:
+        if not self.file:
+            raise KinesphereError("file: name the file of a latent that was kept")
+
+
+@dataclass
 class Latent:
     """Where in the generator's space the instrument stands."""
 
@@ -65,6 +82,9 @@ class Latent:
     # ^ "coarse", "middle", "fine", "all", "placement", "3" or "0-3": what drives them, a Drive or just the feature's name
     psi: Number = 0.7  # truncation; 1 is none, 0 the mean picture, negative its opposite
     cutoff: int | None = None  # rows from here on are not truncated
+    centres: int = 0  # truncation goes to the nearest of so many kinds of picture; 0: to the mean of all
+    places: dict[str, Place] = field(default_factory=dict)
+    # ^ latents that were kept, each by a name: on top of the truncated latent, in this order
     directions: dict[str, Number] = field(default_factory=dict)
     # ^ "pc1", "pc2", ...: how far along the widest ways that W extends in, standard deviations; on top of the truncated latent
     label: int = 0  # the class, of a model that has classes
@@ -76,6 +96,7 @@ class Latent:
             lambda: _check_seed("seed", self.seed),
             self._check_mix,
             self._check_numbers,
+            self._check_places,
             self._check_directions,
             self._check_classes,
         )
@@ -102,11 +123,22 @@ class Latent:
             if not re.fullmatch(r"[0-9]{1,9}", index):
                 raise KinesphereError(f"classes: no class {index[:64]!r}: give its number, as 3")
 
+    def _check_places(self) -> None:
+        if len(self.places) > MOST_PLACES:
+            raise KinesphereError(f"places: {len(self.places)} latents are too many: give up to {MOST_PLACES}")
+        for name in self.places:
+            if not _is_name(name):
+                raise KinesphereError(
+                    f"places: {_shown(name)} is no name for one: give it letters or digits, and no dot"
+                )
+
     def _check_numbers(self) -> None:
         if not 0 <= self.drift < math.inf:
             raise KinesphereError(f"drift {self.drift}: give seconds, 0 or more")
         if self.cutoff is not None and not 0 <= self.cutoff < 2**31:
             raise KinesphereError(f"cutoff {self.cutoff}: give a row, 0 or more, or leave it out")
+        if not 0 <= self.centres <= MOST_CENTRES:
+            raise KinesphereError(f"centres {self.centres}: give 1 to {MOST_CENTRES}, or 0 for the mean alone")
 
 
 def _check_seed(what: str, seed: int) -> None:
@@ -216,6 +248,8 @@ class Patch:
     def routes(self) -> Iterator[tuple[str, Route]]:
         """Every route with its place; one that another goes to when its feature is lost comes before it."""
         yield from routes_of("latent.psi", self.latent.psi)
+        for name, place in self.latent.places.items():
+            yield from routes_of(f"latent.places.{name}.amount", place.amount)
         for name, amount in self.latent.directions.items():
             yield from routes_of(f"latent.directions.{name}", amount)
         for index, weight in self.latent.classes.items():
@@ -245,8 +279,11 @@ class Patch:
                 yield (
                     f"latent.rows.{rows}: no feature {drive.feature!r} that is a latent: this patch has {_listed(vectors)}"
                 )
-            if not (rows in BANDS or rows in ("all", "placement") or _row_range(rows)):
-                yield f"latent.rows.{rows}: no such rows: choose {', '.join(BANDS)}, all, placement, or numbers as 3 or 0-3"
+            if not _are_rows(rows):
+                yield f"latent.rows.{rows}: {NO_ROWS}"
+        for name, there in self.latent.places.items():
+            if not _are_rows(there.rows):
+                yield f"latent.places.{name}.rows: {_shown(there.rows)}: {NO_ROWS}"
         for place, route in self.routes():
             name, _, number = route.feature.partition(".")
             if route.feature in numbers or name in lost:
@@ -303,6 +340,13 @@ def _row_range(text: str) -> slice | None:
     return slice(int(first), int(last or first) + 1)
 
 
+NO_ROWS = f"no such rows: choose {', '.join(BANDS)}, all, placement, or numbers as 3 or 0-3"
+
+
+def _are_rows(name: str) -> bool:
+    return name in BANDS or name in ("all", "placement") or _row_range(name) is not None
+
+
 def rows_of(G: Generator, name: str) -> slice:
     """The rows of `ws` that a name means on this model: a band, "3", or "0-3". KinesphereError where it has no such rows."""
     rows = _row_range(name)
@@ -316,7 +360,8 @@ def rows_of(G: Generator, name: str) -> slice:
 LOOKS = ("latent", "bends", "picture")
 """The tables of a patch that are a look; of the picture only its noise."""
 
-STATIONS: dict[str, Mapping[str, type]] = {"sources": SOURCES, "features": FEATURES, "bends": _Bends(), "sinks": SINKS}
+DRAWN: Mapping[str, type] = ChainMap({"projection": Following}, FEATURES)  # what needs the studio beside
+STATIONS: dict[str, Mapping[str, type]] = {"sources": SOURCES, "features": DRAWN, "bends": _Bends(), "sinks": SINKS}
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------
@@ -325,7 +370,7 @@ STATIONS: dict[str, Mapping[str, type]] = {"sources": SOURCES, "features": FEATU
 @cache
 def _adapter(kind: type) -> TypeAdapter[Any]:
     """Checks a table against a dataclass: every key known, every type right, every refusal kept."""
-    for part in (kind, Drive, Route, Spring, OneEuro, Example):
+    for part in (kind, Drive, Place, Route, Spring, OneEuro, Example):
         part.__pydantic_config__ = ConfigDict(extra="forbid", allow_inf_nan=False)  # type: ignore[attr-defined]
     return TypeAdapter(kind)
 
@@ -414,7 +459,8 @@ def _owner(kind: type, loc: list[str]) -> type:
     if not loc or not (kind is Latent or issubclass(kind, Bend)):
         return kind
     inner = {"spring": Spring, "one_euro": OneEuro, "psi": Route, "amount": Route, "otherwise": Route}
-    return inner.get(loc[-1], Drive if kind is Latent and loc[0] == "rows" else Route)
+    of_the_latent = {"rows": Drive, "places": Place} if kind is Latent else {}
+    return inner.get(loc[-1], of_the_latent.get(loc[0], Route))
 
 
 def _stations(

@@ -177,7 +177,7 @@ class Performance:
         ] = []  # called after every step, on its thread; must not wait
         self.frozen = False  # whether the picture stands still
         self.loading = ""  # the model that is being loaded
-        self.left_out: Mapping[str, str] = {}  # bends that the model which came last cannot do, by place; why, in words
+        self.left_out: Mapping[str, str] = {}  # what the model which came last has no room for, by place; why, in words
         self.running = False
         self.meter, self._pace = Meter(), Pace(0.0)
         self._monotonic, self._zero = clock, clock()
@@ -291,7 +291,7 @@ class Performance:
         """Another patch, cross-faded over `fade` seconds. Its model, if another, is loaded while this one plays.
 
         A station that is just like one that plays goes on. A second call while a model is loaded replaces the first. A model that
-        cannot be loaded or played is told in `status`, and what plays goes on; bends that it cannot do are `left_out`. Raises
+        cannot be loaded or played is told in `status`, and what plays goes on; what it has no room for is `left_out`. Raises
         BadPatch; then nothing has changed.
         """
         if not 0 <= fade < float("inf"):

@@ -81,11 +81,12 @@ class Feature(Protocol):
 
     A feature of several numbers has two more: `ranges`, from a number's name to the (in_low, in_high) that a new route begins
     with, and `circular`, the names of its angles, in radians that wrap at +-pi. One that takes something in `open` that must be
-    given back has `close()` too.
+    given back has `close()` too. A latent of W says so, `space: ClassVar[str] = "w"`, and is placed as it is; one that says nothing
+    is a z, and goes through the mapping network.
     """
 
     source: str | None  # name of the source in the patch; None is the patch's first
-    vector: ClassVar[bool]  # True: a latent `z`, [z_dim] of unit RMS. False: numbers
+    vector: ClassVar[bool]  # True: a latent, z [z_dim] of unit RMS, or w [w_dim] or [num_ws, w_dim]. False: numbers
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -108,6 +109,11 @@ def overlay_of(feature: Feature) -> Overlay:
 def names_of(feature: Feature) -> tuple[str, ...]:
     """The names of a feature's numbers; () for a latent, for one number, and for a class that was written before there were any."""
     return getattr(feature, "names", ())
+
+
+def space_of(feature: Feature) -> str:
+    """Where its latents are: "z" or "w"; "z" of a class that says nothing of it."""
+    return getattr(feature, "space", "z")
 
 
 def let_go(feature: Feature) -> None:

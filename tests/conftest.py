@@ -146,6 +146,24 @@ class Pooled:
 
 
 @dataclass
+class Placed:
+    """A latent of W that any source can drive, one for all rows or one for each: the picture's colours, repeated."""
+
+    source: str | None = None
+    each_row: bool = False
+    vector: ClassVar[bool] = True
+    space: ClassVar[str] = "w"
+    shape: tuple[int, ...] = ()
+
+    def open(self, checkpoint: Any) -> None:
+        G = checkpoint.G_ema
+        self.shape = (G.num_ws, G.w_dim) if self.each_row else (G.w_dim,)
+
+    def __call__(self, signal: Signal) -> np.ndarray:
+        return np.resize(signal.value.reshape(-1, 3).mean(0) / 255 - 0.5, self.shape).astype(np.float32)
+
+
+@dataclass
 class Light:
     """A number that any source can drive: how bright the picture is, 0 to 1."""
 

@@ -14,7 +14,7 @@ from kinesphere import patch
 from kinesphere.bends import BENDS
 from kinesphere.controls import CHOICES, WORDS, _name, controls, felt
 from kinesphere.features import Activations, Brightness
-from kinesphere.patch import STATIONS, Latent, Patch, Picture
+from kinesphere.patch import STATIONS, Latent, Patch, Picture, Place
 
 TOML = """
 [sources.eye]
@@ -65,7 +65,7 @@ def test_every_field_of_the_patch_has_its_control(instrument, by_place):
     for f in fields(Picture):
         assert f"picture.{f.name}" in by_place
     for f in fields(Latent):
-        assert f"latent.{f.name}" in by_place or f.name in ("rows", "directions", "classes", "label")
+        assert f"latent.{f.name}" in by_place or f.name in ("rows", "places", "directions", "classes", "label")
     assert {"model", "name", "about"} <= set(by_place)
 
 
@@ -103,6 +103,7 @@ def test_help_is_one_sentence_and_a_label_is_short():
 def test_words_and_choices_belong_to_a_field():
     known = {f"patch.{f.name}" for f in fields(Patch)} | {f"latent.{f.name}" for f in fields(Latent)}
     known |= {f"picture.{f.name}" for f in fields(Picture)} | {"drive.feature", "drive.amount"}
+    known |= {f"place.{f.name}" for f in fields(Place)}
     for section, kind in KINDS:
         cls = STATIONS[section][kind]
         known |= {f"{_name(section, cls)}.{f.name}" for f in fields(cls)} | {f.name for f in fields(cls)}
@@ -180,6 +181,19 @@ def test_a_class_is_asked_for_only_where_there_are_classes(instrument, tiny, by_
     assert "latent.label" not in by_place and by_place["latent.cutoff"].high == tiny.num_ws
     many = {c.place: c for c in controls(instrument, tiny_generator("stylegan2", c_dim=5))}
     assert many["latent.label"].high == 4
+
+
+def test_a_kept_latent_has_a_slider_that_a_feature_can_move(instrument, tiny):
+    there = patch.changed(instrument, {"latent.places": {"me": {"file": "me.pt", "amount": 0.5, "rows": "0-3"}}})
+    found = {c.place: c for c in controls(there, tiny) if c.group == "latent.places"}
+    assert list(found) == [f"latent.places.me.{name}" for name in ("amount", "rows", "file")]
+    amount, rows, file = found.values()
+    assert (amount.label, amount.low, amount.high, amount.default, amount.routed) == ("me: amount", 0, 1, 1.0, (0, 1))
+    assert rows.choices == ("coarse", "middle", "fine", "all", "0-3") and not rows.routable
+    assert (file.kind, file.unit) == ("text", "file")
+    for place, control in found.items():
+        for value in (control.low, control.high, *control.choices):
+            assert value is None or patch.changed(there, {place: value})
 
 
 def test_files_of_this_machine_are_marked(by_place):

@@ -10,7 +10,7 @@ from importlib import resources
 import numpy as np
 import pytest
 import torch
-from conftest import Hand, Kept, Light, Pooled, Scripted, tiny_generator
+from conftest import Hand, Kept, Light, Placed, Pooled, Scripted, tiny_generator
 
 from kinesphere import engine as engines
 from kinesphere import latent
@@ -23,6 +23,7 @@ from kinesphere.ops import to_pixels
 from kinesphere.patch import STATIONS, BadPatch, Drive, Latent, Patch, Picture
 from kinesphere.routes import Route
 from kinesphere.sources import Camera, Video
+from kinesphere.studio.centres import Centres
 from kinesphere.types import KinesphereError
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -90,6 +91,63 @@ def test_an_amount_says_how_much_a_feature_takes_hold(tiny_checkpoint, amount):
     live = Pooled(z_dim=G.z_dim)(Scripted(shown).read(0))
     a, b = G.mapping(latent.seed_to_z(3, G.z_dim)), G.mapping(torch.tensor(live)[None])
     torch.testing.assert_close(engine.ws, a + amount * (b - a))
+
+
+@pytest.mark.parametrize("each_row", [False, True])
+def test_a_latent_of_w_is_placed_as_it_is(tiny_checkpoint, each_row):
+    G, shown = tiny_checkpoint.G_ema, pictures(1)
+    feature = Placed(each_row=each_row)
+    patch = Patch(
+        sources={"eye": Scripted(shown)},
+        features={"found": feature},
+        latent=Latent(seed=3, psi=1.0, rows={"middle": Drive("found")}),
+        sinks={"screen": Kept()},
+    )
+    engine = Engine(patch, tiny_checkpoint)
+    render(engine, 1, FPS)
+    placed = torch.tensor(feature(Scripted(shown).read(0)))
+    want = G.mapping(latent.seed_to_z(3, G.z_dim)).clone()
+    want[:, G.rows("middle")] = placed[G.rows("middle")] if each_row else placed
+    assert torch.equal(engine.ws, want)
+
+
+def centred(checkpoint, **latents):
+    engine = Engine(Patch(latent=Latent(**{"centres": 4, **latents}), sinks={"screen": Kept()}), checkpoint)
+    engine.step(0.0, 0.1)
+    return engine
+
+
+def test_psi_can_lead_to_the_kind_of_picture_that_is_near(tiny_checkpoint):
+    G = tiny_checkpoint.G_ema
+    known = Centres.of(G, 4, engines.SAMPLES)
+    own = G.mapping(latent.seed_to_z(3, G.z_dim))
+    kind = latent.near(own, known.w, known.stats)
+    for psi in (0.0, 0.6, 1.0):
+        torch.testing.assert_close(centred(tiny_checkpoint, seed=3, psi=psi).ws, kind + psi * (own - kind))
+    rows = centred(tiny_checkpoint, seed=3, psi=0.0, cutoff=2).ws
+    torch.testing.assert_close(rows, torch.cat([kind[:, :2], own[:, 2:]], 1))
+
+
+def test_centres_are_found_when_the_patch_meets_the_model_and_once(tiny_checkpoint, monkeypatch):
+    asked, of = [], Centres.of
+    monkeypatch.setattr(Centres, "of", lambda G, k, *more, **named: asked.append(k) or of(G, k, *more, **named))
+    engine = centred(tiny_checkpoint)
+    assert asked == [4]
+    for k in (5, 0, 4, 5):
+        engine.play(replace(engine.patch, latent=replace(engine.patch.latent, centres=k)))
+        before = len(asked)
+        engine.step(0.1, 0.1)
+        assert len(asked) == before
+    assert asked == [4, 5]
+
+
+def test_centres_are_those_of_the_class():
+    checkpoint = Checkpoint(G_ema=tiny_generator("stylegan2", c_dim=3).requires_grad_(False), card=None)
+    G = checkpoint.G_ema
+    known = Centres.of(G, 4, engines.SAMPLES, class_index=2)
+    own = G.mapping(latent.seed_to_z(0, G.z_dim), G.label(2))
+    want = latent.near(own, known.w, known.stats)
+    torch.testing.assert_close(centred(checkpoint, psi=0.0, label=2).ws, want)
 
 
 def test_the_same_patch_gives_the_same_frames_on_a_second_run(tiny_checkpoint):

@@ -11,7 +11,7 @@ FLOORS = [
     {"types", "ops", "startup", "files"},  # ground
     {"sources", "features", "routes", "latent", "models", "bends", "sinks"},  # stations
     {"checkpoints", "runtime", "studio"},  # between
-    {"patch", "shown", "lanes", "engine", "performance", "controls", "looks", "takes", "train"},  # instrument
+    {"patch", "shown", "places", "lanes", "engine", "performance", "controls", "looks", "takes", "train"},  # instrument
     {"stage", "cli", "builtin", "__main__"},  # doors
 ]
 STATIONS = FLOORS[1]

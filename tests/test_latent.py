@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from fractions import Fraction
 from itertools import pairwise
 
@@ -31,6 +32,7 @@ from kinesphere.latent import (
     lerp,
     mix,
     mixing_desk,
+    near,
     nearest,
     parse_seeds,
     psi_grid,
@@ -843,6 +845,42 @@ def test_truncating_towards_the_nearest_centre_never_leaves_it_for_another(psi: 
     assert torch.equal(truncate(w, centres[which], 1), w) and torch.equal(
         truncate(w, centres[which], 0), centres[which]
     )
+
+
+def across(steps: int) -> Tensor:
+    """A way past all three kinds, [steps, 5], through none of their middles."""
+    return Path(THREE + 0.2 * SPREAD, loop=True)(np.linspace(0, 3, steps))
+
+
+def test_a_centre_is_its_own_and_so_is_one_alone() -> None:
+    w = three_kinds(600)
+    stats = statistics(w)
+    assert_close(near(THREE, THREE, stats), THREE)
+    lonely = near(w, THREE[1:2], stats)
+    assert_close(lonely, THREE[1:2].expand(600, 5))
+    assert_close(near(w.view(60, 10, 5), THREE, stats).view(600, 5), near(w, THREE, stats))
+
+
+def test_the_softer_the_more_centres_count_and_the_limit_is_the_nearest() -> None:
+    w, stats = across(50), statistics(three_kinds(600))
+    hard = THREE[nearest(w, THREE, stats)]
+    off = [(near(w, THREE, stats, softness) - hard).norm(dim=1).mean() for softness in (1e-5, 0.2, 2.0, 20.0)]
+    assert off[0] < 1e-3 and off == sorted(off)
+    assert_close(near(w, THREE, stats, 1e7), THREE.mean(0).expand(50, 5), atol=1e-3, rtol=0)
+
+
+def test_where_another_centre_becomes_the_nearest_nothing_jumps() -> None:
+    """A step of half the length is half as long everywhere; that of the nearest alone is not."""
+    stats = statistics(three_kinds(600))
+
+    def longest(steps: int, centre: Callable[[Tensor], Tensor]) -> float:
+        return float(centre(across(steps)).diff(dim=0).norm(dim=1).max())
+
+    for steps in (3000, 6000):
+        soft = [longest(n, lambda w: near(w, THREE, stats)) for n in (steps, 2 * steps)]
+        hard = [longest(n, lambda w: THREE[nearest(w, THREE, stats)]) for n in (steps, 2 * steps)]
+        assert soft[1] == pytest.approx(soft[0] / 2, rel=0.1)
+        assert hard[1] == pytest.approx(hard[0]) and hard[0] > 4
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from kinesphere import patch
 from kinesphere.features import Brightness
 from kinesphere.latent import EASINGS, blend, seed_to_z, seeds_to_z, slerp
 from kinesphere.looks import Morph, between, checked, fitted, look, pad_weights
-from kinesphere.patch import BadPatch, Drive, Latent, Patch, Picture
+from kinesphere.patch import BadPatch, Drive, Latent, Patch, Picture, Place
 from kinesphere.routes import CURVES, Follower, OneEuro, Route, Spring, shape
 from kinesphere.types import KinesphereError
 
@@ -63,6 +63,12 @@ latents = st.builds(
     classes=st.dictionaries(st.sampled_from(["0", "7"]), numbers | routes, max_size=2),
     directions=st.dictionaries(st.sampled_from(["pc1", "pc2", "pc30"]), numbers | routes, max_size=2),
     cutoff=st.none() | st.integers(0, 18),
+    centres=st.integers(0, 64),
+    places=st.dictionaries(
+        st.sampled_from(["me", "you", "a friend"]),
+        st.builds(Place, st.sampled_from(["a.npy", "b.npy"]), numbers | routes, st.sampled_from(["all", "3"])),
+        max_size=3,
+    ),
 )
 looks = st.builds(
     lambda latent, noise: look(Patch(latent=latent, picture=Picture(noise_mode=noise))),
@@ -84,7 +90,7 @@ def test_a_look_is_what_is_played_and_nothing_else():
     kept = look(p)
     assert set(kept) == {
         *("latent.seed", "latent.mix", "latent.drift", "latent.rows", "latent.psi", "latent.cutoff", "latent.label"),
-        *("latent.directions", "latent.classes"),
+        *("latent.directions", "latent.classes", "latent.places", "latent.centres"),
         *("bends", "picture.noise_mode"),
     }
     assert patch.changed(INSTRUMENT, kept).latent == p.latent
@@ -212,12 +218,12 @@ def test_a_circular_range_goes_the_short_way_round():
 
 
 def test_what_has_nothing_between_switches_at_half():
-    a = seen(psi={"feature": "light", "low": 0.1}, cutoff=3, drift=20)
-    b = seen(psi={"feature": "dance", "low": 0.9}, cutoff=None, drift=60)
+    a = seen(psi={"feature": "light", "low": 0.1}, cutoff=3, drift=20, centres=8)
+    b = seen(psi={"feature": "dance", "low": 0.9}, cutoff=None, drift=60, centres=0)
     b["picture.noise_mode"] = "none"
     for weights, winner in (([0.51, 0.49], a), ([0.49, 0.51], b)):
         found = between([a, b], weights)
-        for place in ("latent.psi", "latent.cutoff", "latent.drift", "picture.noise_mode"):
+        for place in ("latent.psi", "latent.cutoff", "latent.drift", "latent.centres", "picture.noise_mode"):
             assert found[place] == winner[place]
 
 
@@ -248,6 +254,62 @@ def test_rows_that_lie_apart_are_mixed_one_by_one(a, b):
     """Also those of which only the model can tell, where one look has both: it has been played."""
     found = between([seen(**{f"rows__{name}": "scene" for name in names}) for names in (a, b)], [1, 1])
     assert set(found["latent.rows"]) == {*a, *b}
+
+
+def kept(**amounts):
+    """A look that goes to the latents in some files, by their amounts."""
+    return seen(places={name: {"file": f"{name}.npy", "amount": amount} for name, amount in amounts.items()})
+
+
+def amounts(there):
+    return {name: place["amount"] for name, place in there["latent.places"].items()}
+
+
+def test_a_kept_latent_comes_and_goes_by_its_amount():
+    assert amounts(between([kept(me=0.2), kept(me=1.0)], [3, 1])) == {"me": pytest.approx(0.4)}
+    assert amounts(between([kept(me=1.0), kept()], [3, 1])) == {"me": 0.75}
+    assert amounts(between([kept(), kept(me=1.0)], [3, 1])) == {"me": 0.25}
+    moved = between([kept(me={"feature": "light"}), kept()], [3, 1])["latent.places"]["me"]["amount"]
+    assert (moved["feature"], moved["low"], moved["high"]) == ("light", 0.0, 0.75)
+
+
+layered = st.dictionaries(st.sampled_from("abcd"), st.floats(0, 1) | st.sampled_from([0.0, 1.0]), max_size=4)
+
+
+@given(st.lists(layered, min_size=1, max_size=4), st.data())
+def test_where_kept_latents_lead_goes_straight_between_looks(asked, data):
+    """One covers another by its amount; what each is of the whole is mixed in the shares of the looks."""
+    shares = data.draw(st.lists(st.floats(0.1, 9), min_size=len(asked), max_size=len(asked)))
+    asked += [dict(reversed(asked[0].items()))]
+    shares += [0.5]
+
+    def shown(there):
+        whole: dict[str, float] = {}
+        for name, amount in there.items():
+            whole = {other: part * (1 - amount) for other, part in whole.items()} | {name: amount}
+        return whole
+
+    found = shown(amounts(between([kept(**one) for one in asked], shares)))
+    for name in "abcd":
+        parts = [share * shown(one).get(name, 0.0) for one, share in zip(asked, shares, strict=True)]
+        assert found.get(name, 0.0) == pytest.approx(math.fsum(parts) / math.fsum(shares), abs=1e-6)
+
+
+def test_two_latents_of_one_name_stand_side_by_side_until_one_is_left():
+    a, b = (seen(places={"me": {"file": file}}) for file in ("a.npy", "b.npy"))
+    between_them = between([a, b], [3, 1])["latent.places"]
+    assert {name: (place["file"], place["amount"]) for name, place in between_them.items()} == {
+        "me": ("a.npy", 1.0),
+        "me 2": ("b.npy", 0.25),
+    }
+    assert between([a, b], [0, 1])["latent.places"] == b["latent.places"]
+
+
+def test_of_very_many_kept_latents_those_that_are_most_there_stay():
+    a, b = (kept(**{f"n{i}": 1.0 for i in some}) for some in (range(16), range(8, 24)))
+    found = between([a, b], [2, 1])
+    assert [*found["latent.places"]] == [f"n{i}" for i in range(16)]
+    assert patch.changed(INSTRUMENT, found)
 
 
 def test_places_that_are_not_known_yet_go_as_numbers_do():
@@ -382,8 +444,10 @@ def test_a_look_of_another_instrument_is_cut_to_fit():
     other = Patch(
         latent=Latent(seed=4, psi=Route("bass"), rows={"coarse": Drive("face"), "fine": Drive("scene", Route("bass"))})
     )
+    other.latent.places = {"me": Place("me.npy", Route("bass")), "you": Place("you.npy", Route("light"))}
     cut = fitted(look(other), INSTRUMENT)
     new = patch.changed(INSTRUMENT, cut)
+    assert new.latent.places == {"you": Place("you.npy", Route("light"))}
     assert new.latent.seed == 4 and new.latent.psi == 0.7 and new.latent.rows == {"fine": Drive("scene", 1.0)}
 
 

@@ -15,7 +15,7 @@ from kinesphere import patch
 from kinesphere.bends import BENDS
 from kinesphere.features import FEATURES
 from kinesphere.models import StyleGAN3
-from kinesphere.patch import BadPatch, Drive, Latent, Patch, Picture
+from kinesphere.patch import BadPatch, Drive, Latent, Patch, Picture, Place
 from kinesphere.routes import CURVES, OneEuro, Route, Spring
 from kinesphere.sinks import SINKS
 from kinesphere.sources import SOURCES
@@ -102,6 +102,12 @@ patches = st.builds(
         psi=numbers | routes,
         cutoff=st.none() | st.integers(0, 18),
         mix=st.lists(st.tuples(st.integers(0, 2**32 - 1), st.floats(0.001, 9)), max_size=4),
+        centres=st.integers(0, 256),
+        places=st.dictionaries(
+            names,
+            st.builds(Place, names, numbers | routes, st.sampled_from(["all", "coarse", "placement", "0-3"])),
+            max_size=3,
+        ),
     ),
     picture=st.builds(Picture, noise_mode=st.sampled_from(["const", "none"]), fps=st.floats(1, 120)),
     sinks=st.just({"nowhere": SINKS["null"]()}),
@@ -145,6 +151,14 @@ def test_built_in_patches_load_by_name_and_say_what_they_are(name):
         ("seed = 3", f"mix = {[[i, 1.0] for i in range(65)]}", ["mix", "65", "64"]),
         ("seed = 3", "cutoff = -1", ["cutoff -1", "0 or more"]),
         ("seed = 3", f"cutoff = {10**30}", ["latent.cutoff", "64 bits"]),
+        ("seed = 3", "centres = -1", ["centres -1", "1 to 256, or 0"]),
+        ("seed = 3", "centres = 300", ["centres 300", "1 to 256, or 0"]),
+        ("seed = 3", 'places.me = { fiel = "a" }', ["latent.places.me.fiel: no such key", "file, amount, rows"]),
+        ("seed = 3", 'places.me = { rows = "all" }', ["latent.places.me.file: this key is needed"]),
+        ("seed = 3", 'places.me = { file = "" }', ["latent.places.me", "name the file"]),
+        ("seed = 3", 'places."a.b" = { file = "a" }', ["places", "a.b", "no dot"]),
+        ("seed = 3", 'places.me = { file = "a", rows = "bass" }', ["latent.places.me.rows", "bass", "coarse, middle"]),
+        ("seed = 3", 'places.me = { file = "a", amount = { feature = "ear" } }', ["latent.places.me.amount", "'ear'"]),
         ("[sources.eye]", '[sources."my.eye"]', ["sources", "my.eye", "no dot"]),
         ('"9-11"', f'"{"9" * 5000}"', ["no such rows"]),
         ('name = "hands"', f"name = {'9' * 5000}", ["not TOML"]),
@@ -279,6 +293,10 @@ def test_a_patch_rebuilt_from_its_own_document_keeps_its_stations():
         ({"latent.rows.middle": "top"}, lambda p: p.latent.rows["middle"] == Drive("top")),
         ({"latent.rows.3": "top", "latent.rows.3.amount": 0.1}, lambda p: p.latent.rows["3"] == Drive("top", 0.1)),
         ({"latent.rows": None}, lambda p: p.latent.rows == {}),
+        (
+            {"latent.places.me": {"file": "a.npy"}, "latent.places.me.amount": 0.5},
+            lambda p: p.latent.places == {"me": Place("a.npy", 0.5)},
+        ),
         ({"latent.mix": [[1, 2], [3, 4.5]]}, lambda p: p.latent.mix == [(1, 2.0), (3, 4.5)]),
         ({"sources.film": {"kind": "video", "path": "a.mp4"}}, lambda p: list(p.sources) == ["eye", "film"]),
         ({"sources.eye": {"kind": "video", "path": "a.mp4"}}, lambda p: p.sources["eye"].path == "a.mp4"),
@@ -307,6 +325,8 @@ def test_what_a_place_can_hold(edits, find):
         ({"latent.psi.curv": "exp"}, ["latent.psi.curv: no such key", "curve"]),
         ({"latent.rows.coarse": {"feature": "light"}}, ["latent.rows.coarse", "'light'", "top"]),
         ({"latent.rows.bass": "top"}, ["latent.rows.bass: no such rows"]),
+        ({"latent.places.me.amount": 1}, ["latent.places.me: no such place", "none"]),
+        ({"latent.places": {str(i): {"file": "a"} for i in range(17)}}, ["17 latents are too many", "16"]),
         ({"latent.rows.middle": None}, ["latent.rows.middle: no such place", "coarse, 9-11"]),
         ({"features.nose.region": [0, 0, 1, 1]}, ["features.nose: no such place", "top, light"]),
         ({"features.top.region": [0, 0, 2, 1]}, ["features.top", "region", "0 to 1"]),
@@ -381,6 +401,10 @@ FULL = patch.changed(
         "features.deep": {"kind": "activations", "network": "discriminator"},
         "latent.psi.spring": {"frequency": 2},
         "latent.mix": [[1, 0.5], [2, 0.5]],
+        "latent.places": {
+            "me": {"file": "me.npy", "amount": {"feature": "light"}},
+            "you": {"file": "b", "amount": 0.5},
+        },
         "sinks.here": {"kind": "window"},
     },
 )

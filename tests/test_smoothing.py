@@ -52,6 +52,12 @@ def test_between_slow_values_the_way_is_even():
     assert np.linalg.norm(np.diff(held, axis=0), axis=1).max() > 3 * np.linalg.norm(np.diff(seen, axis=0), axis=1).max()
 
 
+def test_a_straight_way_keeps_to_the_line_between_two_values():
+    seen = shown([np.array([3.0, 0.0]), np.array([0.0, 3.0])] * 4, 0.2, 25, Glide(straight=True))
+    np.testing.assert_allclose(seen.sum(1), 3)
+    assert np.linalg.norm(seen, axis=1).min() < 2.2
+
+
 def test_each_value_is_reached_before_the_next_comes():
     values = [np.array([float(i)]) for i in range(10)]
     seen = shown(values, 0.2, 25)[:, 0]

@@ -17,7 +17,7 @@ import av
 import numpy as np
 import pytest
 import torch
-from conftest import Hand, Kept, stir, tiny_generator
+from conftest import Hand, Kept, Placed, stir, tiny_generator
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mcap.reader import make_reader
@@ -331,6 +331,38 @@ def test_a_model_with_other_latents_dances_the_same_dance(tmp_path, tiny_model, 
     if z_dim > Z_DIM:  # an orthogonal turn keeps every angle
         unit = [np.stack(zs) / np.linalg.norm(zs, axis=1, keepdims=True) for zs in (was, now)]
         np.testing.assert_allclose(unit[0] @ unit[0].T, unit[1] @ unit[1].T, atol=1e-5)
+
+
+class Found(Fed):
+    """A latent of W for each row, too."""
+
+    def features(self, t):
+        self.drawn["found"] = Drawn(self.rng.randn(8, 12).astype(np.float32), t)
+        return super().features(t)
+
+
+@pytest.fixture
+def found_in_w(monkeypatch):
+    monkeypatch.setitem(FEATURES, "placed", Placed)
+    played = instrument(rows={"coarse": Drive("scene"), "fine": Drive("found")})
+    return replace(played, features={**played.features, "found": Placed()})
+
+
+def test_a_latent_of_w_plays_again_to_the_bit(tmp_path, tiny_model, load, found_in_w):
+    played = perform(Engine(found_in_w, tiny_model), tmp_path / "a.mcap", n=8, lanes=Found())
+    again, playing = play_back(Take.open(tmp_path / "a.mcap"), load)
+    assert_same(played, again)
+    assert playing.notes == []
+
+
+def test_a_latent_of_w_has_no_place_in_a_model_of_another_size(tmp_path, tiny_model, found_in_w):
+    perform(Engine(found_in_w, tiny_model), tmp_path / "a.mcap", n=4, lanes=Found())
+    other = checkpoint(z_dim=24, w_dim=20)
+    _, playing = play_back(Take.open(tmp_path / "a.mcap"), lambda name: other, model="wider")
+    assert [note for note in playing.notes if "left out" in note] == [
+        "features.found is left out: its latents are of another model's W"
+    ]
+    assert "scene" in playing.lanes.now and "found" not in playing.lanes.now
 
 
 def test_a_model_that_was_changed_since_is_told(tmp_path, tiny_model):

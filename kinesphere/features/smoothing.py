@@ -26,11 +26,14 @@ class Glide:
     """Even motion from value to value, for a latent whose values come more slowly than pictures: the paths between are drawn too.
 
     A value is reached when the next is due. One that comes with the pictures, or after a pause, is shown at once.
+
+    straight: whether the way between is a straight line, as in W; else it keeps the length that latents have in Z.
     """
 
     PAUSE = 0.5  # seconds without a value, after which there is no pace to speak of
 
-    def __init__(self) -> None:
+    def __init__(self, straight: bool = False) -> None:
+        self._way = _line if straight else _between
         self._goal: np.ndarray | None = None
         self._shown = self._start = np.zeros(0)
         self._came = self._every = self._beat = self._last = 0.0
@@ -45,8 +48,12 @@ class Glide:
             self._start, self._goal, self._came = self._shown, value, t
         self._last = t
         way = 1.0 if self._every == 0 else (t - self._came + self._beat) / self._every
-        self._shown = value if way > 1 - 1e-6 else _between(self._start, value, way)
+        self._shown = value if way > 1 - 1e-6 else self._way(self._start, value, way)
         return self._shown
+
+
+def _line(a: np.ndarray, b: np.ndarray, way: float) -> np.ndarray:
+    return ((1 - way) * a + way * b).astype(b.dtype)
 
 
 def _between(a: np.ndarray, b: np.ndarray, way: float) -> np.ndarray:

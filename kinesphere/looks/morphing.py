@@ -7,6 +7,7 @@ table) and "picture.noise_mode". Between looks, weighted:
     numbers         straight; a number against a route counts as a route that stands there, so that nothing jumps
     routes          of one feature: ranges straight, times and frequencies by their ratio, a circular range the shortest way
     directions      straight, as are the weights of classes
+    kept latents    so that where they lead goes straight, one coming over another; one that a look does not have has 0 there
     rows            amounts straight; a row that a look leaves to the seed has the amount 0 there
     bends           numbers as above, angles the shorter way round; a bend that a look does not have does nothing there
     all the rest    the heaviest look's: names, switches, other features, and `drift`, because a loop whose period slides would
@@ -25,7 +26,7 @@ import numpy as np
 
 from kinesphere.latent import ease
 from kinesphere.models import BANDS
-from kinesphere.patch import STATIONS, Bend, Patch, changed, document
+from kinesphere.patch import MOST_PLACES, STATIONS, Bend, Patch, changed, document
 from kinesphere.sources import Camera
 from kinesphere.types import KinesphereError, Signal
 
@@ -76,7 +77,8 @@ def checked(asked: Any) -> Look:
     drives = list(rows.values()) if isinstance(rows, dict) else []
     vectors = {drive["feature"] if isinstance(drive, dict) else drive for drive in drives if _names_one(drive)}
     amounts = [drive.get("amount") for drive in drives if isinstance(drive, dict)]
-    numbers = {*_named([latent.get("psi"), latent.get("directions"), latent.get("classes"), amounts, bends])}
+    moved = [latent.get(name) for name in ("psi", "places", "directions", "classes")]
+    numbers = {*_named([*moved, amounts, bends])}
     features: dict[str, Any] = {
         name: _Somewhere(False, tuple(_inside(name, numbers))) for name in map(_station, numbers)
     }
@@ -117,6 +119,11 @@ def fitted(asked: Look, patch: Patch) -> Look:
     for name, drive in rows.items():
         amount = _without(drive["amount"], numbers)
         rows[name] = {**drive, "amount": 1.0 if amount is None else amount}
+    there = {
+        name: {**kept, "amount": _without(kept["amount"], numbers)}
+        for name, kept in asked.get("latent.places", {}).items()
+    }
+    there = {name: kept for name, kept in there.items() if kept["amount"] is not None}
     for place in ("latent.directions", "latent.classes"):
         parts = {name: _without(amount, numbers) for name, amount in asked.get(place, {}).items()}
         fits |= (
@@ -127,7 +134,8 @@ def fitted(asked: Look, patch: Patch) -> Look:
         plain = _plain(bend["kind"])
         left = {key: _without(value, numbers) for key, value in bend.items()}
         bends[name] = {k: plain.get(k) if left[k] is None and v is not None else left[k] for k, v in bend.items()}
-    return fits | {place: own for place, own in (("latent.rows", rows), ("bends", bends)) if place in asked}
+    own = {"latent.rows": rows, "latent.places": there, "bends": bends}
+    return fits | {place: value for place, value in own.items() if place in asked}
 
 
 def _without(value: Any, numbers: Collection[str]) -> Any:
@@ -340,6 +348,54 @@ def _ends(rows: str) -> tuple[int, int]:
     return int(first), int(last or first)
 
 
+# --- latents that were kept -----------------------------------------------------------------------------------------------
+
+
+Kind: TypeAlias = tuple[str, str, str]  # name, file and rows of a kept latent
+
+
+def _places(values: Sequence[Mapping[str, Any]], shares: Weights) -> dict[str, Any]:
+    """Kept latents in the order of the looks; of several by one name, those after the first get a number behind it."""
+    if all([*places.items()] == [*values[0].items()] for places in values):  # also in their order
+        return dict(values[0])
+    layers = [
+        {(name, kept["file"], kept["rows"]): kept["amount"] for name, kept in places.items()} for places in values
+    ]
+    kinds = list(dict.fromkeys(kind for own in layers for kind in own))
+    numbers = all(_is_number(amount) for own in layers for amount in own.values())
+    if numbers and len({rows for _, _, rows in kinds}) == 1:
+        mixed: dict[Kind, Any] = _over(layers, kinds, shares)
+    else:
+        mixed = {kind: _of_any([own.get(kind, 0.0) for own in layers], shares) for kind in kinds}
+    most = sorted(kinds, key=lambda kind: -math.fsum(s for s, own in zip(shares, layers, strict=True) if own.get(kind)))
+    names, found = {name for name, _, _ in kinds}, {}
+    for kind in [kind for kind in kinds if kind in most[:MOST_PLACES]]:
+        name, file, rows = kind
+        others = (f"{name[:56]} {i}" for i in range(2, len(kinds) + len(names) + 2))
+        free = next(n for n in (name, *others) if n not in found and (n == name or n not in names))
+        found[free] = {"file": file, "amount": mixed[kind], "rows": rows}
+    return found
+
+
+def _over(layers: Sequence[dict[Kind, float]], kinds: Sequence[Kind], shares: Weights) -> dict[Kind, float]:
+    """The amounts by which layers, of which each covers those before it, show what the looks show, share by share.
+
+    What a layer shows is its amount times what those above it leave free. That is mixed straight, and told back from the top.
+    """
+    shown = dict.fromkeys(kinds, 0.0)
+    for own, share in zip(layers, shares, strict=True):
+        free = share
+        for kind, amount in reversed(own.items()):
+            amount = min(max(amount, 0.0), 1.0)
+            shown[kind] += free * amount
+            free *= 1 - amount
+    found, free = {}, 1.0
+    for kind in reversed(kinds):
+        found[kind] = min(shown[kind] / free, 1.0) if free > FEWEST**2 else 0.0
+        free -= shown[kind]
+    return found
+
+
 # --- bends ----------------------------------------------------------------------------------------------------------------
 
 
@@ -383,11 +439,13 @@ def _by_name(values: Sequence[Mapping[str, Any]], shares: Weights) -> dict[str, 
 GEOMETRY: Mapping[str, Callable[[Sequence[Any], Weights], Any]] = {
     "latent.psi": _of_any,
     "latent.rows": _rows,
+    "latent.places": _places,
     "latent.directions": _by_name,
     "latent.classes": _by_name,
     "bends": _bends,
     "latent.drift": _heaviest,
     "latent.cutoff": _heaviest,
+    "latent.centres": _heaviest,
     "latent.label": _heaviest,
     "picture.noise_mode": _heaviest,
 }

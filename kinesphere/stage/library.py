@@ -1,4 +1,4 @@
-"""The player's shelf: the folders of patches, models, takes, snapshots, videos and pictures, and nothing outside them."""
+"""The player's shelf: the folders of patches, models, takes, snapshots, latents, videos and pictures, and nothing outside them."""
 
 from __future__ import annotations
 
@@ -21,10 +21,15 @@ from kinesphere.sources import Pictures
 from kinesphere.sources.pictures import SUFFIXES
 from kinesphere.types import KinesphereError
 
-FOLDERS = ("patches", "models", "takes", "snapshots", "videos", "pictures")
+FOLDERS = ("patches", "models", "takes", "snapshots", "latents", "videos", "pictures")
 SHOWN = ("videos", "pictures")  # what a source may be pointed at by its plain name
 FILMS = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".gif")
-ENDINGS = {"patches": (".toml",), "takes": (".mcap",), "models": (".safetensors", ".pkl", ".pt", ".pth", ".zip")}
+ENDINGS = {
+    "patches": (".toml",),
+    "takes": (".mcap",),
+    "latents": (".safetensors",),
+    "models": (".safetensors", ".pkl", ".pt", ".pth", ".zip"),
+}
 PLAIN = re.compile(r"[^\W_][\w .,()+-]{0,79}")  # letters of any language; no separator, nothing hidden, nothing else
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # names that Windows keeps for itself
 LARGEST_MODEL = 4 * 2**30  # bytes of an upload
@@ -33,7 +38,7 @@ SPARE = 2**30  # bytes that an upload leaves free on the disk
 PIECE = 2**20
 
 # Fields that reach for a file, a device or an address. What comes over the network may fill them from the library only.
-REACHING = {"path", "sound", "weights", "index", "device", "file", "folder", "address", "url", "port"}
+REACHING = {"path", "sound", "weights", "encoder", "index", "device", "file", "folder", "address", "url", "port"}
 HARMLESS = re.compile(r"(\d{1,3}|/dev/video\d{1,3}|random:\d{1,10})?")  # a camera of this machine; weights from a seed
 
 
@@ -77,7 +82,7 @@ class Library:
         return path
 
     def names(self, shelf: str) -> list[str]:
-        """The plain names on a shelf: patches and takes without their ending, models with it."""
+        """The plain names on a shelf: patches, takes and latents without their ending, models with it."""
         endings, found = ENDINGS[shelf], []
         for entry in os.scandir(self.folder / shelf):
             stem, ending = os.path.splitext(entry.name)
@@ -183,7 +188,7 @@ class Library:
         patch.save(played, self.path("patches", name, ".toml"))
 
     def forget(self, shelf: str, name: str) -> None:
-        """Delete a patch, a take or a model of the library."""
+        """Delete a patch, a take, a latent or a model of the library."""
         if shelf == "patches" and name in patch.builtin_names():
             raise KinesphereError(f"{name!r} is a patch that comes with Kinesphere: it stays")
         self.existing(shelf, name, ENDINGS[shelf][0] if len(ENDINGS[shelf]) == 1 else "").unlink()
@@ -205,7 +210,7 @@ class Library:
 
     def trust(self, played: Patch) -> None:
         """The player at this machine has typed this patch: what it reaches for may be asked for over the network, too."""
-        self.trusted |= {value for _, _, value in _reaches(played)}
+        self.trusted |= {value for _, _, value in _reaches(played)} | {value for _, _, value in _goes_to(played)}
         if not self._known_model(played.model):
             self.typed_models.add(played.model)
 
@@ -233,16 +238,28 @@ class Library:
                     f"{place}: {value[:120]!r} is outside the library: put it into "
                     f"{self.folder / ('pictures' if isinstance(station, Pictures) else 'videos')} and give its name"
                 )
+        for place, table, value in _goes_to(asked):
+            found = self._shelved(value, ("latents",))
+            if value in self.trusted:
+                continue  # it plays as it was typed, also where a file of the library has that name
+            if found is not None:
+                table["file"] = str(found)
+            else:
+                problems.append(
+                    f"{place}: {value[:120]!r} is outside the library: put it into {self.folder / 'latents'} and give its name"
+                )
         if problems:
             raise patch.BadPatch("what was asked for", problems)
         return asked
 
     def shelved(self, place: str, value: Any) -> Any:
-        """The value of an edit, with the plain name of a video or a folder of pictures as the path that it means."""
+        """The value of an edit, with the plain name of a video, a folder of pictures or a latent as the path that it means."""
         if isinstance(value, dict):
             return {key: self.shelved(f"{place}.{key}", inner) for key, inner in value.items()}
         if isinstance(value, str) and place.startswith(("sources.", "sinks.")) and place.endswith((".path", ".sound")):
             return str(self._shelved(value) or value)
+        if isinstance(value, str) and ".latent.places." in f".{place}" and place.endswith(".file"):
+            return value if value in self.trusted else str(self._shelved(value, ("latents",)) or value)
         return value
 
     def _known_model(self, name: str) -> bool:
@@ -250,13 +267,13 @@ class Library:
             return True
         return bool(PLAIN.fullmatch(name)) and name in self.names("models")
 
-    def _shelved(self, value: str) -> Path | None:
+    def _shelved(self, value: str, shelves: tuple[str, ...] = SHOWN) -> Path | None:
         """What of the library a value means: a plain name of a video or a folder of pictures, or a path to one of them.
 
-        What is not there yet would be a video.
+        What is not there yet would be of the first of the shelves, a video.
         """
         found = None
-        for shelf in SHOWN:
+        for shelf in shelves:
             folder = self.folder / shelf
             name = value.removeprefix(str(folder) + os.path.sep)
             if not PLAIN.fullmatch(name):
@@ -300,3 +317,12 @@ def _reaches(played: Patch) -> Iterator[tuple[str, Any, str]]:
                 text = str(value)
                 if part.name in REACHING or any(sign in text for sign in ("/", "\\", "://")):
                     yield f"{section}.{name}.{part.name}", station, text
+
+
+def _goes_to(played: Patch) -> Iterator[tuple[str, dict[str, Any], str]]:
+    """(place, table, value) of every file of a latent that a patch goes to, in its looks, too; `table["file"]` is that value."""
+    for name, there in played.latent.places.items():
+        yield f"latent.places.{name}.file", vars(there), there.file
+    for look, tables in played.shown.looks.items():
+        for name, table in tables.get("latent", {}).get("places", {}).items():
+            yield f"shown.looks.{look}.latent.places.{name}.file", table, table["file"]

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -63,7 +64,7 @@ def morph(G: Generator, a: Latent, b: Latent, t: float, spread: float = 0.0, eas
         parent.bending(G)
     amounts = latent.stagger(t, G.num_ws, spread, easing)  # [num_ws]
     fades = latent.ease(amounts, "sine_in_out").tolist()  # cos(pi t / 2) a + sin(pi t / 2) b: a turn at an even pace
-    rows = _rows(G)
+    rows = layer_rows(G)
     if "s" in (a.space, b.space):
         space, ways = "s", zip(_styles(G, a).items(), _styles(G, b).values(), strict=True)
         data = torch.cat([latent.lerp(x, y, float(amounts[rows[name]])) for (name, x), y in ways])
@@ -77,13 +78,13 @@ def morph(G: Generator, a: Latent, b: Latent, t: float, spread: float = 0.0, eas
         a.class_index if t < 0.5 else b.class_index,
         a.psi if a.psi == b.psi and space != "s" else 1.0,
         {name: cross_fade(_map(G, a, name), _map(G, b, name), fades[rows[name]]) for name in {**a.noise, **b.noise}},
-        _tunings(a, b, lambda place: float(amounts[_row(rows, place)])),
+        _tunings(a, b, lambda place: float(amounts[row_of(rows, place)])),
         Fingerprint.of(G),
         {"morph": {"from": dict(a.origin), "to": dict(b.origin), "t": t, "spread": spread, "easing": easing}},
     )
 
 
-def _rows(G: Generator) -> dict[str, int]:
+def layer_rows(G: Generator) -> dict[str, int]:
     """The row of `ws` that drives each layer. One that colours a running picture shares that of the next convolution."""
     rows, row = {}, 0
     for name in G.layers():
@@ -112,10 +113,10 @@ def _map(G: Generator, a: Latent, name: str) -> Tensor:
     return a.noise.get(name, own).detach().float().cpu()
 
 
-def _row(rows: Mapping[str, int], place: str) -> int:
-    """The row that goes with a weight: its layer's; its block's first, where it is in none."""
+def row_of(rows: Mapping[str, int], place: str) -> int:
+    """The row, of `layer_rows`, that goes with one of the model's tensors: its layer's; its block's first, where it is in none."""
     block = [row for name, row in rows.items() if name.partition(".")[0] == place.partition(".")[0]]
-    return next((row for name, row in rows.items() if place.startswith(f"{name}.")), block[0])
+    return next((row for name, row in rows.items() if place.startswith(f"{name}.")), next(iter(block), 0))
 
 
 def _tunings(a: Latent, b: Latent, amount: Callable[[str], float]) -> dict[str, tuple[Tensor, Tensor]]:
@@ -259,17 +260,17 @@ def halves(size: int = 64) -> Tensor:
     return torch.stack([1 - right, right])
 
 
-def painted(path: Path) -> Tensor:
+def painted(file: Path | BinaryIO) -> Tensor:
     """Masks [2, 1, h, w] from a grey picture: the first latent where it is black, the second where it is white.
 
     Raises KinesphereError for what is no picture.
     """
     try:
-        with Image.open(path) as picture:
+        with Image.open(file) as picture:
             white = torch.from_numpy(np.asarray(picture.convert("L"), np.float32) / 255)[None]
     except (OSError, ValueError, Image.DecompressionBombError) as error:
         raise KinesphereError(
-            f"{path} cannot be read as a mask ({type(error).__name__}): give a grey picture"
+            f"{file} cannot be read as a mask ({type(error).__name__}): give a grey picture"
         ) from None
     return torch.stack([1 - white, white])
 

@@ -25,7 +25,7 @@ from kinesphere.sinks import VideoFile
 from kinesphere.sources.geometry import resized
 from kinesphere.takes import layout
 from kinesphere.takes.take import Played, Take
-from kinesphere.types import Feature, KinesphereError, Signal, Sink, heard, names_of
+from kinesphere.types import Feature, KinesphereError, Signal, Sink, heard, names_of, space_of
 
 Load = Callable[[str], Checkpoint]
 EVEN = 1e-6  # seconds: a film at the take's own rate must not miss its steps by a rounding
@@ -40,6 +40,7 @@ class Remembered:
     vector: bool
     heard: bool
     names: tuple[str, ...] = ()
+    space: str = "z"
 
     def open(self, checkpoint: object) -> None:
         """Nothing to prepare, nothing to load."""
@@ -195,22 +196,24 @@ class Replay:
         return checkpoint
 
     def _playable(self, recorded: Patch, G: Generator) -> Patch:
-        """The patch with nothing in it that looks, loads or writes, and with no bend that another model cannot do."""
+        """The patch with nothing in it that looks, loads or writes, and without what another model has no room for."""
         features = {}
         for name, feature in recorded.features.items():
-            kind = (feature.source, bool(feature.vector), heard(feature), names_of(feature))
+            kind = (feature.source, bool(feature.vector), heard(feature), names_of(feature), space_of(feature))
             features[name] = cast(Feature, self._stand_ins.setdefault(kind, Remembered(*kind)))
         played, left = bendable(replace(recorded, features=features, sinks={}), G)
         self.notes += [note for place, why in left.items() if (note := f"{place} is left out: {why}") not in self.notes]
         return played
 
     def _fitted(self, features: Mapping[str, Drawn]) -> dict[str, Drawn]:
-        """The values, latents of another z_dim turned into the model's."""
+        """The values, latents of another z_dim turned into the model's; those of a W of another size have no place in it."""
         wanted, recorded = self.engine.G.z_dim, self.take.played[self._cut - 1].z_dim
+        placed = {name: drawn for name, drawn in features.items() if self._space(name) == "w"}
+        fitted = {name: drawn for name, drawn in placed.items() if self._has_place(name, drawn)}
+        mapped = {name: drawn for name, drawn in features.items() if name not in placed}
         if wanted == recorded:
-            return dict(features)
-        fitted = {}
-        for name, drawn in features.items():
+            return mapped | fitted
+        for name, drawn in mapped.items():
             before = self._refitted.get(name)
             if before is None or before[0] is not drawn:
                 is_latent = drawn.value.shape == (recorded,) and not drawn.names
@@ -218,6 +221,19 @@ class Replay:
                 before = self._refitted[name] = drawn, turned
             fitted[name] = before[1]
         return fitted
+
+    def _space(self, name: str) -> str:
+        feature = self.engine.patch.features.get(name)
+        return "z" if feature is None else space_of(feature)
+
+    def _has_place(self, name: str, drawn: Drawn) -> bool:
+        """Whether a latent of W has the model's size; it is told where it has not."""
+        G = self.engine.G
+        if drawn.value.size in (G.w_dim, G.num_ws * G.w_dim):
+            return True
+        note = f"features.{name} is left out: its latents are of another model's W"
+        self.notes += [note] if note not in self.notes else []
+        return False
 
     def _turned(self, z: np.ndarray, z_dim: int) -> np.ndarray:
         """z [recorded] -> [z_dim] of the same root mean square."""
