@@ -4,8 +4,11 @@ import ctypes
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
+
+from kinesphere.startup import step_aside
 
 SCRIPT = """
 import os, subprocess, sys, threading
@@ -31,6 +34,20 @@ def test_the_instrument_goes_before_others_and_the_browser_does_not():
     went, now, thread, browser = [int(word) for word in done.stdout.split()]
     assert went and now == thread == -5
     assert browser == 0
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs Linux")
+def test_a_thread_steps_aside_and_the_others_stay():
+    before, seen = os.getpriority(os.PRIO_PROCESS, 0), []
+
+    def aside():
+        step_aside()
+        seen.append(os.getpriority(os.PRIO_PROCESS, 0))
+
+    thread = threading.Thread(target=aside)
+    thread.start()
+    thread.join()
+    assert seen == [min(before + 10, 19)] and os.getpriority(os.PRIO_PROCESS, 0) == before
 
 
 @pytest.mark.skipif(not hasattr(os, "getpriority"), reason="needs Linux or macOS")

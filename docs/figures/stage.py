@@ -13,12 +13,15 @@ from kinesphere.engine import Engine
 from kinesphere.performance import Performance
 from kinesphere.sources import Video
 from kinesphere.stage import Library, Server, Session, door
+from kinesphere.studio.alignment import Similarity
+from kinesphere.train import portraits
 
 HERE = Path(__file__).parent
 CLIP = HERE.parents[1] / "kinesphere" / "builtin" / "clip.mp4"
 CHROMIUM = "/usr/bin/chromium"
 DESK, PHONE = {"width": 1440, "height": 900}, {"width": 375, "height": 812}
 TALL = {"width": 1440, "height": 1260}  # the whole panel of looks
+TALLER = {"width": 1440, "height": 1930}  # the whole panel of one's own pictures
 EDGE = 2  # pixels of a part that show what lies beside it
 SEEDS = (5, 23, 87, 12, 41)
 APART = 9_000  # ms between two seeds, so that the last minute holds them all
@@ -35,6 +38,13 @@ def keep(page: Page, name: str, part: str = "") -> None:
     if part:
         picture = picture.crop((EDGE, 0, picture.width, picture.height))
     picture.save(HERE / name, optimize=True)
+
+
+def portrait(n: int) -> bytes:
+    """One that the model has never seen, a PNG of 256 pixels."""
+    file = io.BytesIO()
+    Image.fromarray(portraits.paint(portraits.draw_factors(5, n), 256)).save(file, "PNG")
+    return file.getvalue()
 
 
 def opened(browser: Browser, address: str, **how: object) -> Page:
@@ -85,6 +95,23 @@ with tempfile.TemporaryDirectory() as folder, ExitStack() as held:
     page.locator("ks-route[data-place='latent.psi']").get_by_role("button").first.click()
     page.wait_for_timeout(3000)
     keep(page, "routes.png", "ks-player aside")
+
+    for n, name in enumerate(("Ada", "Ben")):
+        session.own.bring(portrait(n), f"{name}.png")
+        session.own.project(Similarity(128, 128, 256), "careful", 0.5)
+        while session.own.sitting.at_work:
+            page.wait_for_timeout(100)
+        session.own.keep(name)
+    session.own.mix("Ada", "Ben", 0.5, "")
+    session.own.keep_moment("Moment")
+    session.own.seek_centres()
+    session.own.play("Ada", 0.0, "linear")
+    page.set_viewport_size(TALLER)
+    tab(page, "Yours")
+    page.get_by_role("button", name="Play centre 16").wait_for()
+    page.wait_for_timeout(1500)
+    keep(page, "yours.png", "ks-player aside")
+    session.own.play(None, 0.0, "linear")
 
     phone = opened(browser, place.address("pad"), viewport=PHONE, has_touch=True, is_mobile=True)
     field = phone.locator("ks-field").bounding_box()

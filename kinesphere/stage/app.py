@@ -12,16 +12,17 @@ from typing import Annotated, Any
 
 import anyio.to_thread
 from fastapi import FastAPI, Query, Request, WebSocket
+from fastapi import Path as PathOf
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse, Response
 from fastapi.staticfiles import StaticFiles
-from pydantic import ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from starlette.websockets import WebSocketDisconnect
 
 from kinesphere import __version__, patch
 from kinesphere.patch import BadPatch
 from kinesphere.sources import Page, PageSound
-from kinesphere.stage import control, library
+from kinesphere.stage import control, library, own
 from kinesphere.stage.board import Outbox, plain, text
 from kinesphere.stage.pictures import ASKED, MOST, Seen, Slots, Viewer, jpeg, sized
 from kinesphere.stage.security import Door, Guard
@@ -60,6 +61,8 @@ def app(session: Session, door: Door | None = None, largest: int = library.LARGE
     _add_patches(stage, session)
     _add_models(stage, session, largest)
     _add_takes(stage, session)
+    _add_own(stage, session)
+    _add_latents(stage, session)
     _add_state(stage, session, door, hands)
     return stage
 
@@ -332,6 +335,82 @@ def _add_takes(stage: FastAPI, session: Session) -> None:
         session.forget_file("takes", name)
 
 
+class Face(BaseModel):
+    """The two eyes and the two corners of the mouth, in pixels of the picture; None: they are sought."""
+
+    points: list[tuple[control.Pixels, control.Pixels]] | None = Field(None, min_length=4, max_length=4)
+
+
+def _add_own(stage: FastAPI, session: Session) -> None:
+    mine = session.own
+
+    @stage.post("/api/own", status_code=201, tags=["own"])
+    async def bring(request: Request, name: Annotated[str, Query(max_length=300)] = "") -> dict[str, Any]:
+        """Bring a picture of one's own: the file itself is the body; its size, and the square to begin with."""
+        data = await _body(request, own.LARGEST, "the picture")
+        return await anyio.to_thread.run_sync(mine.bring, data, name)
+
+    @stage.post("/api/own/square", tags=["own"])
+    def square(face: Face) -> dict[str, float]:
+        """Where to look in the picture that was brought, by the eyes and the mouth of a face in it."""
+        return mine.square(face.points)
+
+    @stage.post("/api/own/place", tags=["own"])
+    def place() -> dict[str, float]:
+        """Where the model finds itself in the picture that was brought: a square, found in seconds."""
+        return mine.sought()
+
+    @stage.get("/api/own/picture.jpg", response_class=Response, tags=["own"])
+    def brought() -> Response:
+        """The picture that was brought."""
+        return _fresh(mine.shown())
+
+    @stage.get("/api/own/mean.jpg", response_class=Response, tags=["own"])
+    def mean() -> Response:
+        """The average picture of the model that plays."""
+        return _fresh(mine.mean())
+
+    @stage.get("/api/own/{view}.jpg", response_class=Response, tags=["own"])
+    def view(view: Annotated[str, PathOf(pattern=f"^({'|'.join(own.VIEWS)})$")]) -> Response:
+        """What is being looked for, what is found so far, and how they differ."""
+        return _fresh(mine.view(view))
+
+    @stage.get("/api/centres/{number}.jpg", response_class=Response, tags=["own"])
+    def centre(number: int) -> Response:
+        """A centre of the model, counted from 0."""
+        return _fresh(mine.centre(number))
+
+
+def _fresh(picture: bytes) -> Response:
+    """A JPEG that is another one the next time."""
+    return Response(picture, media_type="image/jpeg", headers={"cache-control": "no-store"})
+
+
+def _add_latents(stage: FastAPI, session: Session) -> None:
+    kept = session.own.kept
+
+    @stage.get("/api/latents", tags=["latents"])
+    def latents() -> list[dict[str, Any]]:
+        """Every latent that was kept, with where it came from."""
+        return session.own.latents()
+
+    @stage.get("/api/latents/{name}", response_class=FileResponse, tags=["latents"])
+    def latent(name: str) -> FileResponse:
+        """A latent, as a .safetensors file."""
+        path = kept.path(name)
+        return FileResponse(path, media_type="application/octet-stream", filename=path.name)
+
+    @stage.get("/api/latents/{name}/picture.jpg", response_class=FileResponse, tags=["latents"])
+    def picture(name: str) -> FileResponse:
+        """How a latent looks."""
+        return FileResponse(kept.picture(name), media_type="image/jpeg")
+
+    @stage.delete("/api/latents/{name}", status_code=204, tags=["latents"])
+    def forget_latent(name: str) -> None:
+        """Delete a latent."""
+        session.own.forget(name)
+
+
 def _add_state(stage: FastAPI, session: Session, door: Door, hands: control.Hands) -> None:
     @stage.get("/api/status", tags=["stage"])
     def status() -> dict[str, Any]:
@@ -343,8 +422,7 @@ def _add_state(stage: FastAPI, session: Session, door: Door, hands: control.Hand
         most: Annotated[int, Query(ge=0, le=MOST)] = 0, quality: Annotated[float, Query(ge=0.05, le=1)] = 0.9
     ) -> Response:
         """What is shown now, at most `most` pixels long (0: as it is)."""
-        shown = jpeg(sized(session.picture().pixels, most), quality)
-        return Response(shown, media_type="image/jpeg", headers={"cache-control": "no-store"})
+        return _fresh(jpeg(sized(session.picture().pixels, most), quality))
 
     @stage.get("/api/snapshots/{id}.jpg", response_class=Response, tags=["stage"])
     def thumbnail(id: str) -> Response:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, Valid
 
 from kinesphere.patch import BadPatch
 from kinesphere.stage.board import text
+from kinesphere.studio.alignment import Similarity
 from kinesphere.types import KinesphereError
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ Text = Annotated[str, Field(max_length=300)]
 Seconds = Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)]
 Unit = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Pixels = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
 
 
 class Message(BaseModel):
@@ -35,6 +37,7 @@ class Message(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
     viewer: ClassVar[bool] = False  # whether one who only looks may send it
     panic: ClassVar[bool] = False  # whether it waits for nothing, not even for what was asked before
+    draws: ClassVar[bool] = False  # whether a picture is drawn for it, beside the show
 
     id: int | Text | None = None
 
@@ -328,10 +331,94 @@ class Favourite(Message):
         return session.favourite(self.seed, self.on)
 
 
+class Square(BaseModel):
+    """A square in the picture that was brought, as `alignment.Similarity`."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    x: Pixels
+    y: Pixels
+    size: Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
+    angle: Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)] = 0.0
+
+
+class Project(Message):
+    do: Literal["project"]
+    square: Square
+    effort: Text = "quick"
+    faithful: Unit = 0.5
+
+    def act(self, session: Session) -> Any:
+        return session.own.project(Similarity(**self.square.model_dump()), self.effort, self.faithful)
+
+
+class ProjectStop(Message):
+    do: Literal["project_stop"]
+
+    def act(self, session: Session) -> Any:
+        return session.own.stop()
+
+
+class KeepFound(Message):
+    do: Literal["keep_found"]
+    name: Text
+
+    def act(self, session: Session) -> Any:
+        return session.own.keep(self.name)
+
+
+class KeepMoment(Message):
+    do: Literal["keep_moment"]
+    draws: ClassVar[bool] = True
+    name: Text = ""
+
+    def act(self, session: Session) -> Any:
+        return session.own.keep_moment(self.name)
+
+
+class Mix(Message):
+    do: Literal["mix"]
+    draws: ClassVar[bool] = True
+    latents: tuple[Text, Text]
+    t: Unit = 0.5
+    name: Text = ""
+
+    def act(self, session: Session) -> Any:
+        return session.own.mix(*self.latents, self.t, self.name)
+
+
+class PlayLatent(Message):
+    do: Literal["play_latent"]
+    latent: Text | None
+    seconds: Seconds = 0.0
+    easing: Text = "smoothstep"
+
+    def act(self, session: Session) -> Any:
+        return session.own.play(self.latent, self.seconds, self.easing)
+
+
+class Centres(Message):
+    do: Literal["centres"]
+
+    def act(self, session: Session) -> Any:
+        return session.own.seek_centres()
+
+
+class PlayCentre(Message):
+    do: Literal["play_centre"]
+    draws: ClassVar[bool] = True
+    centre: Annotated[int, Field(ge=0, lt=1024)]
+    seconds: Seconds = 0.0
+    easing: Text = "smoothstep"
+
+    def act(self, session: Session) -> Any:
+        return session.own.play_centre(self.centre, self.seconds, self.easing)
+
+
 Known = Annotated[
     Change | Undo | Redo | Play | Freeze | Black | Safe | Snapshot | Recall | Rename | Forget | SetSafe | Rewind | Pad | Cues
     | Cue | Learn | LearnStop | Calibrate | CalibrateStop | ShowBegin | ShowHold | ShowUndo | ShowPlay | ShowClear
-    | Record | Replay | ReplayStop | SavePatch | Ping | SeedDice | Favourite,
+    | Record | Replay | ReplayStop | SavePatch | Ping | SeedDice | Favourite | Project | ProjectStop | KeepFound | KeepMoment
+    | Mix | PlayLatent | Centres | PlayCentre,
     Field(discriminator="do"),
 ]  # fmt: skip
 MESSAGE: TypeAdapter[Message] = TypeAdapter(Known)
@@ -437,14 +524,14 @@ def _panics(data: str | bytes) -> bool:
 
 
 def _opens(data: str | bytes) -> bool:
-    """Whether a feature may have to be opened for it, which may take its time."""
+    """Whether a feature may have to be opened for it, or a picture drawn, which may take its time."""
     try:
         message = read(data)
     except Refused:
         return False
     if isinstance(message, Change):
         return any(place.startswith("features") for place in message.edits)
-    return isinstance(message, Play | Undo | Redo)
+    return message.draws or isinstance(message, Play | Undo | Redo)
 
 
 def obey(session: Session, data: str | bytes, player: bool) -> dict[str, Any]:

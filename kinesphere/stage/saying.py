@@ -99,8 +99,17 @@ def meters(session: Session) -> dict[str, Any]:
     }
 
 
+def own(session: Session) -> dict[str, Any]:
+    return session.own.said()
+
+
+def latents(session: Session) -> list[dict[str, Any]]:
+    return session.own.latents()
+
+
 PARTS: Mapping[str, Callable[[Session], Any]] = {
     "looks": looks, "history": history, "seeds": seeds, "library": library, "shown": showing.said,
+    "own": own, "latents": latents,
 }  # fmt: skip
 """The parts that are said again only when something has happened to them."""
 

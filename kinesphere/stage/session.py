@@ -23,6 +23,7 @@ from kinesphere.stage import saying
 from kinesphere.stage.board import Board, Outbox, text
 from kinesphere.stage.learning import LONGEST, SHORTEST, Ear, Gesture
 from kinesphere.stage.library import Absent, Library
+from kinesphere.stage.own import Own
 from kinesphere.stage.pictures import Gallery, Picture
 from kinesphere.stage.recording import Recording
 from kinesphere.stage.showing import Teacher, seen
@@ -52,6 +53,7 @@ class Session:
         self.ear = Ear()
         self.recording = Recording(performance, library)
         self.teacher = Teacher(self)
+        self.own = Own(self)
         self.history = History()
         self.snapshots = Snapshots(library.folder / "snapshots")
         self.ring = Ring()
@@ -66,7 +68,7 @@ class Session:
         self.calibrating: dict[str, float] = {}
         self.troubles: dict[str, str] = {}
         self.noting = threading.Lock()
-        self.stale = {"looks", "history", "seeds", "library", "shown"}  # parts of the state that have to be told again
+        self.stale = {*saying.PARTS}  # parts of the state that have to be told again
         # the patch, the model and its name, as pages know them
         self.told: tuple[Patch | None, Any, str] = (None, None, "")
         self.due = {"tell": 0.0, "meters": 0.0, "remember": 0.0}
@@ -85,6 +87,7 @@ class Session:
         self.over.set()
         if self.thread.ident is not None:
             self.thread.join(timeout=10)
+        self.own.close()
         with self.lock:
             self.recording.close()
         if self.ear in self.performance.listeners:
@@ -232,7 +235,7 @@ class Session:
     def recall(self, which: str, seconds: float = 0.0, easing: str = "smoothstep") -> None:
         """Go to a snapshot, at once or in `seconds`."""
         with self.lock:
-            self._morph_to(self.snapshots.look(which), seconds, easing, which)
+            self.go_to(self.snapshots.look(which), seconds, easing, which)
 
     def rewind(self, seconds: float) -> None:
         """How it looked that many seconds ago."""
@@ -240,7 +243,7 @@ class Session:
             past = self.ring.ago(seconds)
             if past is None:
                 raise KinesphereError("nothing is remembered from then")
-            self._morph_to(past, 0.0, "linear", "rewind")
+            self.go_to(past, 0.0, "linear", "rewind")
 
     def thumbnail(self, which: str) -> bytes:
         """How a snapshot looks, as a JPEG."""
@@ -253,7 +256,8 @@ class Session:
         """The address at which a page finds how a snapshot looks; None: it has no picture."""
         return f"/api/snapshots/{which}.jpg" if self.snapshots.pictured(which) else None
 
-    def _morph_to(self, goal: Mapping[str, Any], seconds: float, easing: str, name: str) -> None:
+    def go_to(self, goal: Mapping[str, Any], seconds: float, easing: str, name: str) -> None:
+        """To a look, at once or in `seconds`; `name` is what pages know the way by."""
         if easing not in EASINGS:
             raise KinesphereError(f"no easing {easing!r}: there are {', '.join(EASINGS)}")
         before = self.performance.patch
@@ -454,7 +458,7 @@ class Session:
     def join(self, page: Outbox) -> None:
         with self.noting:
             self.pages = [*self.pages, page]
-        self.note("library")  # files may have been put there by hand
+        self.note("library", "latents")  # files may have been put there by hand
         for station, words in self._damage().items():
             page.post(words=_trouble(station, words))
         page.post()
@@ -601,6 +605,7 @@ class Session:
             self.board.put("model", saying.model(name, model.G_ema))
             for place, why in self.performance.left_out.items():
                 self._trouble(place, f"it was left out, as {name} cannot do it: {why}")
+            self.note("own", "latents")
         self.note("shown")
         self.told = (played, model, name)
 

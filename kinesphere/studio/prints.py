@@ -30,9 +30,8 @@ def sheet(
     goal, found   [H, W, 3] uint8
     curve         unexplained variance after each step
     """
-    difference = np.abs(goal.astype(np.int16) - found).clip(0, 255 // LOUDER).astype(np.uint8) * LOUDER
     side = max(TILE, goal.shape[0])
-    tiles = [_enlarged(picture, side) for picture in (goal, found, difference)]
+    tiles = [_enlarged(picture, side) for picture in (goal, found, difference(goal, found))]
     titles = ["the picture", "found", f"difference, {LOUDER} times", f"left: {100 * curve[-1]:.2g} %"]
     captions = [
         f"likeness {meters.likeness:.2f}",
@@ -41,6 +40,11 @@ def sheet(
         "not of this model's world" if meters.strange else "",
     ]
     return grid([*tiles, graph(curve, marks, side)], 4, titles, captions=captions)
+
+
+def difference(goal: np.ndarray, found: np.ndarray) -> np.ndarray:
+    """How two pictures [H, W, 3] uint8 differ, made LOUDER."""
+    return np.abs(goal.astype(np.int16) - found).clip(0, 255 // LOUDER).astype(np.uint8) * LOUDER
 
 
 def _enlarged(picture: np.ndarray, side: int) -> np.ndarray:

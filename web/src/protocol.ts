@@ -52,6 +52,7 @@ export interface LatentState {
   drift: number;
   rows: Record<string, Drive>;
   psi: number | RouteTable;
+  places?: Record<string, { file: string; amount: number | RouteTable; rows: string }>;
   cutoff: number | null;
   directions: Record<string, number | RouteTable>;
   label: number;
@@ -174,6 +175,48 @@ export interface Library {
   pictures: string[]; // folders of them
 }
 
+/** A picture of the player's own, as it was brought. */
+export interface OwnPicture {
+  name: string;
+  number: number; // another one for each that is brought
+  width: number;
+  height: number;
+  square: { x: number; y: number; size: number; angle: number }; // to begin with
+}
+
+/** How a picture is being found in the model. */
+export interface SittingState {
+  picture: string; // its name
+  number: number; // another one for each that is sought
+  effort: string;
+  faithful: number;
+  stage: string; // "preparing", "search", "w", "rows", "noise", "tune", and at the end "found", "stopped" or "failed"
+  done: number; // steps
+  of: number; // 0 while it is prepared
+  curve: number[]; // what was left unexplained after steps that are evenly apart, 1 to 0
+  meters: { likeness: number; on_map: number; editable: number; strange: boolean; words: string } | null;
+  looks: number; // pictures of it so far
+  trouble: string;
+}
+
+export interface OwnState {
+  picture: OwnPicture | null;
+  efforts: string[];
+  sitting: SittingState | null;
+  centres: { seeking: boolean; count: number };
+}
+
+/** A latent that was kept. */
+export interface KeptLatent {
+  name: string;
+  place: string; // what a patch calls it
+  words: string; // where it came from
+  parents: string[]; // those that it was mixed of
+  fits: boolean; // whether it is of the model that plays
+  exact: boolean; // whether it has noise or weights of its own
+  pictured: boolean;
+}
+
 /** A kind of source or feature that can be added, with what it can be given. */
 export interface Kind {
   kind: string;
@@ -195,6 +238,8 @@ export interface State {
   shown: { offered: string[]; pictures: Record<string, string | null> }; // numbers that can be a pose; looks that belong to one
   performance: PerformanceState;
   library: Library;
+  own: OwnState;
+  latents: KeptLatent[];
   kinds: { sources: Kind[]; features: Kind[]; [section: string]: Kind[] };
 }
 
@@ -336,6 +381,8 @@ export function restingState(): State {
       calibrating: [],
     },
     library: { patches: [], models: [], takes: [], videos: [], pictures: [] },
+    own: { picture: null, efforts: [], sitting: null, centres: { seeking: false, count: 0 } },
+    latents: [],
     kinds: { sources: [], features: [] },
   };
 }

@@ -2,6 +2,7 @@
 
 import { LitElement, css, html } from "lit";
 import { customElement, state } from "lit/decorators.js";
+import { bringPicture, isPicture } from "../own/bring.ts";
 import { theme } from "../theme.ts";
 import { arrived, bring } from "./bring.ts";
 
@@ -42,7 +43,7 @@ export class Catch extends LitElement {
   }
 
   override render() {
-    return this.over ? html`<div role="status">Let go: a model or a patch goes into the library</div>` : html``;
+    return this.over ? html`<div role="status">Let go: a picture comes under Yours, a model or a patch into the library</div>` : html``;
   }
 
   #hold = (event: DragEvent) => {
@@ -67,9 +68,15 @@ export class Catch extends LitElement {
   async #take(files: File[]): Promise<void> {
     for (const file of files) {
       this.#say(`Reading ${file.name}…`);
-      const problem = await bring(file);
-      this.#say(problem || arrived(file));
+      if (isPicture(file)) await this.#picture(file);
+      else this.#say((await bring(file)) || arrived(file));
     }
+  }
+
+  async #picture(file: File): Promise<void> {
+    const problem = await bringPicture(file, file.name);
+    if (problem) this.#say(problem);
+    else this.dispatchEvent(new CustomEvent("open", { detail: "yours", bubbles: true, composed: true }));
   }
 
   #say(detail: string): void {

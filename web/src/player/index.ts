@@ -3,6 +3,7 @@
 import { LitElement, css, html } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
 import "../looks/index.ts";
+import "../own/index.ts";
 import "../routes/index.ts";
 import { Follows, stage } from "../link.ts";
 import { sign } from "../signs.ts";
@@ -22,12 +23,13 @@ import "./play.ts";
 import "./tour.ts";
 import type { Tour } from "./tour.ts";
 
-type Tab = "play" | "routes" | "looks";
+type Tab = "play" | "routes" | "looks" | "yours";
 
 const TABS: [Tab, string, string][] = [
   ["play", "Play", "every control"],
   ["routes", "Routes", "what moves what"],
-  ["looks", "Looks", "keep, morph, go back"],
+  ["looks", "Looks", "keep, morph, return"],
+  ["yours", "Yours", "your own pictures"],
 ];
 
 const REWIND_SECONDS = 5;
@@ -120,6 +122,8 @@ export class Player extends LitElement {
         flex-direction: column;
         gap: 0;
         min-height: 48px;
+        padding: 0 2px;
+        white-space: nowrap;
         border: 0;
         border-radius: 10px 10px 0 0;
         background: none;
@@ -366,7 +370,9 @@ export class Player extends LitElement {
               ? html`<ks-play></ks-play>`
               : this.tab === "routes"
                 ? html`<ks-routes .place=${this.place}></ks-routes>`
-                : html`<ks-looks></ks-looks>`}
+                : this.tab === "looks"
+                  ? html`<ks-looks></ks-looks>`
+                  : html`<ks-yours></ks-yours>`}
         </div>
       </aside>
       ${link.connected
@@ -410,9 +416,9 @@ export class Player extends LitElement {
   };
 
   #hear = () => {
-    const { looks, performance } = this.#stage.link.state;
+    const { looks, performance, own, latents } = this.#stage.link.state;
     const heard = this.#heard;
-    this.#heard = { looks, performance };
+    this.#heard = { looks, performance, own, latents };
     if (heard) for (const text of news(heard, this.#heard)) this.#say(text, false);
   };
 

@@ -1,12 +1,17 @@
 import { describe, expect, it } from "vitest";
-import type { PerformanceState, Snapshot } from "../protocol.ts";
+import type { KeptLatent, PerformanceState, SittingState, Snapshot } from "../protocol.ts";
 import { restingState } from "../protocol.ts";
 import { news } from "./news.ts";
 
 const look = (id: string, name = id): Snapshot => ({ id, name, thumbnail: "", safe: false });
 const state = (snapshots: Snapshot[], recording: PerformanceState["recording"] = null) => {
-  const { looks, performance } = restingState();
-  return { looks: { ...looks, snapshots }, performance: { ...performance, recording } };
+  const { looks, performance, own, latents } = restingState();
+  return { looks: { ...looks, snapshots }, performance: { ...performance, recording }, own, latents };
+};
+const latent = (name: string): KeptLatent => ({ name, place: name, words: "", parents: [], fits: true, exact: false, pictured: true });
+const sitting = (number: number, stage: string) => {
+  const own = { ...restingState().own, sitting: { picture: "me.jpg", number, stage } as SittingState };
+  return { ...state([]), own };
 };
 
 describe("what the player is told of", () => {
@@ -27,5 +32,19 @@ describe("what the player is told of", () => {
     const on = { take: "take 1", video: false, seconds: 12 };
     expect(news(state([], on), state([], { ...on, seconds: 13 }))).toEqual([]);
     expect(news(state([], on), state([]))).toEqual(["Recorded “take 1”, 12 s. It plays again from Takes."]);
+  });
+
+  it("names a latent that was kept", () => {
+    const [before, now] = [state([]), { ...state([]), latents: [latent("ada")] }];
+    expect(news(before, now)).toEqual(["Kept as “ada”. Yours has a way back to it."]);
+    expect(news(now, before)).toEqual([]);
+  });
+
+  it("says once that a picture was found", () => {
+    expect(news(sitting(1, "rows"), sitting(1, "found"))).toEqual(["Found me.jpg. Yours can keep it."]);
+    expect(news(sitting(1, "found"), sitting(1, "found"))).toEqual([]);
+    expect(news(sitting(1, "found"), sitting(2, "search"))).toEqual([]);
+    expect(news(sitting(1, "found"), sitting(2, "found"))).toHaveLength(1);
+    expect(news(sitting(1, "rows"), sitting(1, "stopped"))).toEqual([]); // whoever stopped it knows
   });
 });

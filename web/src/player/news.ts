@@ -1,8 +1,8 @@
-/** What the player is told of: a look that was kept, a take that was recorded, whoever asked for it. */
+/** What the player is told of: what was kept, recorded or found, whoever asked for it. */
 
 import type { State } from "../protocol.ts";
 
-export type Part = Pick<State, "looks" | "performance">;
+export type Part = Pick<State, "looks" | "performance" | "own" | "latents">;
 
 /** What happened between two states, in words. */
 export function news(before: Part, now: Part): string[] {
@@ -15,5 +15,9 @@ export function news(before: Part, now: Part): string[] {
   if (ended && now.performance.recording?.take !== ended.take) {
     said.push(`Recorded “${ended.take}”, ${Math.round(ended.seconds)} s. It plays again from Takes.`);
   }
+  const names = new Set(before.latents.map((one) => one.name));
+  for (const { name } of now.latents) if (!names.has(name)) said.push(`Kept as “${name}”. Yours has a way back to it.`);
+  const [sitting, last] = [now.own.sitting, before.own.sitting];
+  if (sitting?.stage === "found" && (last?.number !== sitting.number || last.stage !== "found")) said.push(`Found ${sitting.picture}. Yours can keep it.`);
   return said;
 }

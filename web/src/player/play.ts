@@ -41,6 +41,7 @@ interface Section {
 }
 
 const WAYS = "directions"; // of the latent: the widest ways through the model
+const KEPT = "places."; // of the latent: one that was kept, with its name
 
 /** Controls by section and, in it, by station: "features.light.smoothing" belongs to light; "latent.rows.fine" to its band. */
 export function sections(controls: Control[]): Section[] {
@@ -49,10 +50,10 @@ export function sections(controls: Control[]): Section[] {
   for (const control of controls) {
     const path = control.place.split(".");
     const key = path[0]!;
-    if (ELSEWHERE.has(control.place)) continue;
+    if (ELSEWHERE.has(control.place) || /^latent\.places\..+\.file$/.test(control.place)) continue;
     if (!found.has(key)) found.set(key, { loose: [], parts: new Map() });
     const { loose, parts } = found.get(key)!;
-    const part = path[0] === "latent" ? (path[1] === "rows" ? path[2] : path[1] === "directions" ? WAYS : undefined) : path.length > 2 ? path[1] : undefined;
+    const part = path[0] === "latent" ? ofLatent(path) : path.length > 2 ? path[1] : undefined;
     if (part === undefined) loose.push(control);
     else parts.set(part, [...(parts.get(part) ?? []), control]);
   }
@@ -67,6 +68,13 @@ export function sections(controls: Control[]): Section[] {
       loose,
       parts: [...parts],
     }));
+}
+
+/** The part of the latent that a place belongs to: a band of rows, the ways, or a latent that was kept. */
+function ofLatent([, what, name]: string[]): string | undefined {
+  if (what === "rows") return name;
+  if (what === "places") return `${KEPT}${name}`;
+  return what === "directions" ? WAYS : undefined;
 }
 
 @customElement("ks-play")
@@ -252,7 +260,8 @@ export class Play extends LitElement {
       case "latent": {
         // the bands that every model has come first; single rows wait folded, unless something drives them
         const driven = (band: string) => patch.latent.rows[band] !== undefined;
-        const bands = section.parts.filter(([band]) => band !== WAYS);
+        const bands = section.parts.filter(([band]) => band !== WAYS && !band.startsWith(KEPT));
+        const kept = section.parts.filter(([part]) => part.startsWith(KEPT));
         const near = bands.filter(([band]) => band in BANDS || driven(band));
         const far = bands.filter(([band]) => !(band in BANDS || driven(band)));
         const gone = Object.keys(patch.latent.directions).length > 0;
@@ -260,6 +269,12 @@ export class Play extends LitElement {
         return html`
           <div class="card"><ks-seedbox></ks-seedbox></div>
           ${section.loose.length ? html`<div class="card">${section.loose.map(control)}</div>` : ""}
+          ${kept.map(
+            ([part, held]) => html`<div class="card">
+              ${held.map(control)}
+              <ks-remove .place=${`latent.places.${part.slice(KEPT.length)}`}></ks-remove>
+            </div>`,
+          )}
           ${ways.length ? html`<div class="card"><h3>Ways through the model</h3>${ways.map(control)}</div>` : ""}
           ${!gone && parts.has(WAYS)
             ? html`<button class="bare more" aria-expanded=${this.open.has(WAYS)} @click=${() => this.#fold(WAYS)}>

@@ -123,7 +123,7 @@ export class Remove extends LitElement {
   ];
 
   override render() {
-    const name = this.place.split(".").slice(1).join(".");
+    const name = this.place.split(".").at(-1);
     return html`<button
       class="bare"
       title="Undo brings it back"
