@@ -9,9 +9,11 @@ import sys
 import webbrowser
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from fractions import Fraction
 from importlib import resources
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -24,16 +26,30 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from kinesphere import __version__, checkpoints, engine, latent, patch, performance, runtime, startup, takes
-from kinesphere.features import FEATURES
 from kinesphere.models import Generator
 from kinesphere.sinks import ENDINGS, SINKS, VideoFile, Window, to_file
 from kinesphere.sources import SOURCES, Camera, Pictures, Video, list_cameras
-from kinesphere.studio import albums, blending, contact, films, perceptual, plans, projection, recipes, sheets, students
+from kinesphere.studio import (
+    albums,
+    blending,
+    contact,
+    crews,
+    encoder_training,
+    films,
+    framing,
+    perceptual,
+    plans,
+    projection,
+    recipes,
+    sidecars,
+    students,
+)
 from kinesphere.studio.centres import Centres
+from kinesphere.studio.encoder import Encoder
 from kinesphere.studio.latents import Latent
 from kinesphere.studio.squares import FITS
 from kinesphere.train import diary, recipe, stopping
-from kinesphere.train.datasets import open_set
+from kinesphere.train.datasets import open_set, shown
 from kinesphere.train.gathering import LABELLING
 from kinesphere.train.importing import import_set
 from kinesphere.train.metrics import FEATURES as MEASURED
@@ -229,7 +245,7 @@ def sample(
     G = _generator(name, device)
     wanted = order.recipes(G, name, class_index, noise, cutoff, patch.rows_of(G, rows))
     if centres:
-        wanted = Centres.load(centres, G).instead(G, wanted)
+        wanted = recipes.towards(Centres.load(centres, G), G, wanted)
     with _interruptible(), _progress("drawing", 0) as advance:
         for i, (path, recipe) in enumerate(zip(paths, wanted, strict=True), 1):
             recipes.save(recipe.draw(G, advance if len(paths) == 1 else lambda done, of: None), path, recipe)
@@ -242,7 +258,9 @@ def sample(
 @app.command(epilog="Example: kinesphere walk --model ffhq.pkl --seeds 3,14,15 --seconds 20 --out walk.mp4")
 def walk(
     out: Annotated[Path, typer.Option(help=f"What to write, by its ending: {_explained(ENDINGS)}.")],
-    model: Model = "portraits",
+    model: Annotated[
+        str | None, typer.Option(help="A checkpoint: a path, a URL, or a built-in name; default: portraits.")
+    ] = None,
     keys: Annotated[
         str,
         typer.Option("--keys", "--seeds", help='What to pass: seeds and files, such as "3, me.safetensors, 10-12".'),
@@ -283,6 +301,9 @@ def walk(
         bool,
         typer.Option("--preview", help="Instead: a sheet of the film, NAME.preview.png, and how long it will take."),
     ] = False,
+    made: Annotated[
+        Path | None, typer.Option("--recipe", help="A film that kinesphere walk made: the same frames once more.")
+    ] = None,
     overwrite: Overwrite = False,
     device: Device = "auto",
 ) -> None:
@@ -292,18 +313,26 @@ def walk(
         sound,
     )  # fmt: skip
     sink = to_file(out, sound, overwrite)
-    film = plan.film(_generator(model, device))
+    _free(sidecars.path(out), overwrite or preview)
+    told = sidecars.read(made) if made else None
+    name = model or (told.model if told else "portraits")
+    G = _generator(name, device)
+    if told:
+        told.check(G)
+        plan = replace(told.plan, sound=sound)
+    film = plan.film(G)
     with _interruptible(), _progress("walking", 0) as advance:
         if preview:
-            _preview(film, out, advance)
+            _preview(film, sidecars.of(plan, name, G), out, advance)
             return
-        frames = film.into(sink, advance, advance)
+        with sidecars.beside(out, sidecars.of(plan, name, G)):
+            frames = film.into(sink, advance, advance)
     console.print(f"{out}: {frames} frames, {float(frames / film.fps):.2f} s{', a loop' if film.loop else ''}")
 
 
-def _preview(film: films.Film, out: Path, advance: Callable[..., None]) -> None:
+def _preview(film: films.Film, told: sidecars.Sidecar, out: Path, advance: Callable[..., None]) -> None:
     sheet = contact.sheet(film, advance)
-    path = sheets.save(sheet.picture, out.with_suffix(".preview.png"))
+    path = recipes.save(sheet.picture, out.with_suffix(".preview.png"), told)
     console.print(
         f"{path}: {sheet.stops} keys and {sheet.between} pictures between them; the film: {len(film.times())} frames, "
         f"{film.frame_size[0]} x {film.frame_size[1]}, drawn here in about {_spell(sheet.seconds)}"
@@ -324,35 +353,46 @@ def project(
     tune: Annotated[
         int, typer.Option(help="Then steps on the model's weights, for each picture (pivotal tuning).")
     ] = 0,
-    align: Annotated[str, typer.Option(help=f"Which square of a picture: {_explained(albums.ALIGNS)}.")] = "middle",
+    align: Annotated[str, typer.Option(help=f"Which square of a picture: {_explained(framing.ALIGNS)}.")] = "middle",
     mask: Annotated[
         Path | None, typer.Option(help="A picture, white where the pictures count: the rest the model makes up.")
     ] = None,
     distance: Annotated[str, typer.Option(help=f"What is made small: {_explained(albums.DISTANCES)}.")] = "pixels",
     vgg: Annotated[Path | None, typer.Option(help="Weights of VGG16, for --distance vgg or lpips.")] = None,
     lpips: Annotated[Path | None, typer.Option(help="Weights of LPIPS's heads, for --distance lpips.")] = None,
+    crops: Annotated[
+        int, typer.Option(help="Squares, others in each step, that are compared, too: detail of models above 256 px.")
+    ] = 0,
+    encoder: Annotated[
+        str,
+        typer.Option(
+            help="Whose guess is one of the beginnings: own (the model's, if it comes with one), none, a file."
+        ),
+    ] = "own",
     official: Annotated[bool, typer.Option("--official", help="The published schedule in W, as a baseline.")] = False,
     film: Annotated[bool, typer.Option(help="A film of the way, for each picture.")] = True,
+    workers: Annotated[
+        int, typer.Option(min=0, help="Processes, each with pictures of its own; 0: one for each GPU, or one.")
+    ] = 1,
+    ray: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="A worker for each GPU of a Ray cluster: auto, local, ray://HOST:PORT."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the search.")] = 0,
     class_index: Class = 0,
     overwrite: Overwrite = False,
     device: Device = "auto",
 ) -> None:
     """Find the latents that make your pictures. Broken off, it goes on from there when it is called again."""
-    plan = projection.Plan(steps, rows, faithful, noise, tune, official, seed=seed)
-    paths = albums.paths(pictures)
-    for path in paths:
-        for written in albums.writes(path, out):
-            _free(written, overwrite)
-    checkpoint = checkpoints.load(model)
-    checkpoint.G_ema.to(_device(device))
-    seek = albums.distance(distance, checkpoint, vgg, lpips)
-    album = albums.Album(checkpoint.G_ema, model, out, plan, seek, class_index, film, mask, align)
+    plan = projection.Plan(steps, rows, faithful, noise, tune, crops, official, seed=seed)
+    task = crews.Commission(model, out, plan, distance, vgg, lpips, class_index, film, mask, align, encoder)
+    parts = _unfound(pictures, checkpoints.inspect(model).img_resolution, out, overwrite)
+    workers = workers or max(1, torch.cuda.device_count())
     with (
         _interruptible("stopped: call it again with the same pictures to go on"),
         _progress("projecting", 0) as advance,
     ):
-        for name, found in album.project(paths, advance):
+        for name, found in _outcomes(task, parts, workers, ray, device, advance):
             if isinstance(found, str):
                 errors.print(f"{name}: {found}")
             else:
@@ -360,6 +400,37 @@ def project(
                 console.print(
                     f"{found.latent}: likeness {m.likeness:.3f}, on the map {m.on_map:.2f}, editable {m.editable:.2f}; {m.words}"
                 )
+
+
+def _unfound(pictures: list[Path], size: int, out: Path, overwrite: bool) -> list[list[Path]]:
+    """Those that are projected together, without what was found before."""
+    parts = [
+        [path for path in part if overwrite or not albums.found(path, out)]
+        for part in albums.parts(albums.paths(pictures), size)
+    ]
+    for path in chain.from_iterable(parts):
+        for written in albums.writes(path, out):
+            _free(written, overwrite)
+    if not any(parts):
+        raise KinesphereError(f"what was found of these is in {out} already: choose another --out, or say --overwrite")
+    return [part for part in parts if part]
+
+
+def _outcomes(
+    task: crews.Commission,
+    parts: list[list[Path]],
+    workers: int,
+    ray: str | None,
+    device: str,
+    advance: Callable[..., None],
+) -> Iterator[crews.Outcome]:
+    """By a cluster, by several processes, or here."""
+    if ray:
+        return crews.project(parts, crews.cluster(task, ray, workers if workers > 1 else None), advance)
+    if workers > 1:
+        return crews.project(parts, crews.local(task, min(workers, len(parts)), _device(device)), advance)
+    album = task.album(_device(device))
+    return chain.from_iterable(album.project(part, advance) for part in parts)
 
 
 @app.command(epilog="Example: kinesphere blend 3 14 --out blend.png")
@@ -389,7 +460,8 @@ def blend(
         for name in (first, second)
     )
     with _interruptible(), _progress("drawing", 0) as advance:
-        sheets.save(blending.sheet(G, a, b, masks, columns, spread, softness, advance), path)
+        recipe = recipes.of_blend(G, model, a, b, masks, columns, spread, softness)
+        recipes.save(recipe.draw(G, advance), path, recipe)
     console.print(f"{path}: {first} and {second}, together, coarse rows first, and by a mask from {columns} layers on")
 
 
@@ -411,7 +483,8 @@ def centres(
     G = _generator(model, device)
     with _interruptible("stopped: nothing was written"):
         found = Centres.of(G, k, count, seed, class_index)
-        sheets.save(found.sheet(sheets.Drawing(G)), sheet)
+        recipe = recipes.of_centres(found, model)
+        recipes.save(recipe.draw(G), sheet, recipe)
         found.save(file)
     console.print(f"{sheet} and {file}: {k} centres of {count} latents")
 
@@ -576,6 +649,37 @@ def shrink(
     console.print(f"SWD to its teacher's pictures {near:.2f}; of its teacher's to others of its teacher's {floor:.2f}")
 
 
+@app.command(epilog="Example: kinesphere train-encoder ffhq.pkl --pictures faces.zip --out ffhq.encoder.safetensors")
+def train_encoder(
+    model: Annotated[str, typer.Argument(help="A path, a URL, or a built-in name.")],
+    out: Annotated[Path, typer.Option(help="The .safetensors file to write.")] = Path("encoder.safetensors"),
+    pictures: Annotated[
+        Path | None, typer.Option(help="A training set of what it is to look at, beside the model's own pictures.")
+    ] = None,
+    start: Annotated[Path | None, typer.Option("--from", help="An encoder of this model that learns on.")] = None,
+    steps: Annotated[int, typer.Option(min=1, help="How long it learns.")] = 7000,
+    batch: Annotated[int, typer.Option(min=2, help="Pictures in a step.")] = 32,
+    seed: Annotated[int, typer.Option(help="Of everything that is random.")] = 0,
+    class_index: Class = 0,
+    overwrite: Overwrite = False,
+    device: Device = "auto",
+) -> None:
+    """Teach a small network to guess the latent of a picture. Ctrl-C keeps what it has learnt; the same command goes on."""
+    G = _generator(model, device)
+    course = encoder_training.Course(
+        G, steps, None if pictures is None else shown(open_set(pictures, G.img_resolution), seed), batch, seed=seed,
+        class_index=class_index, start=None if start is None else Encoder.load(start),
+    )  # fmt: skip
+    if not encoder_training.begun(out):
+        _free(out, overwrite)
+    with stopping.Stop() as stop, _progress("learning", steps) as advance:
+        for lesson in encoder_training.kept(course, out):
+            advance(lesson.steps)
+            if stop.asked:
+                break
+    console.print(f"{out}: {course.words}")
+
+
 @app.command(epilog="Example: kinesphere devices")
 def devices() -> None:
     """List the cameras that are there, the patches and models built in, and what can be plugged together."""
@@ -588,7 +692,7 @@ def devices() -> None:
         "models": sorted(checkpoints.BUILTIN),
         "patches": [f"{n:10} {patch.load(n).about}" for n in patch.builtin_names()],
         "sources": SOURCES,
-        "features": FEATURES,
+        "features": patch.DRAWN,
         "sinks": SINKS,
     }.items():
         for i, line in enumerate(lines):

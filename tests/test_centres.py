@@ -14,6 +14,7 @@ from torch.testing import assert_close
 from kinesphere import latent
 from kinesphere.models import Generator
 from kinesphere.ops import to_pixels
+from kinesphere.studio import centres, recipes
 from kinesphere.studio.centres import Centres
 from kinesphere.studio.latents import draw
 from kinesphere.studio.recipes import Order, Recipe
@@ -65,14 +66,14 @@ def test_rows_from_the_cutoff_on_are_not_truncated(G: Generator, found: Centres)
 
 def test_a_recipe_holds_what_was_truncated(G: Generator, found: Centres) -> None:
     wanted = Order([1, 2], psi=0.5).recipes(G, "tiny", 0, "const", None, slice(None))
-    for seed, recipe in zip((1, 2), found.instead(G, wanted), strict=True):
+    for seed, recipe in zip((1, 2), recipes.towards(found, G, wanted), strict=True):
         again = Recipe.from_json(recipe.to_json())
         assert np.array_equal(again.draw(G), to_pixels(draw(G, found.towards(G, seed, 0.5)))[0].numpy())
     sheet = Order([1, 2], psi=0.5, psi_grid=5).recipes(G, "tiny", 0, "const", None, slice(None))
     with pytest.raises(KinesphereError, match="leave out --psi-grid"):
-        found.instead(G, sheet)
+        recipes.towards(found, G, sheet)
     with pytest.raises(KinesphereError, match="centres of class 0: say --class 0"):
-        found.instead(G, [replace(recipe, class_index=1) for recipe in wanted])
+        recipes.towards(found, G, [replace(recipe, class_index=1) for recipe in wanted])
 
 
 def test_centres_can_be_kept(G: Generator, found: Centres, tmp_path: Path) -> None:
@@ -100,7 +101,7 @@ def test_what_holds_no_centres_is_refused_in_words(G: Generator, found: Centres,
 
 def test_the_sheet_shows_every_centre(G: Generator, found: Centres) -> None:
     told: list[int] = []
-    sheet = found.sheet(Drawing(G, on_picture=lambda done, of: told.append(done)))
+    sheet = centres.sheet(Drawing(G, on_picture=lambda done, of: told.append(done)), found.w, found.shares.tolist())
     assert told == [1, 2, 3, 4]
     assert sheet.shape[0] > sheet.shape[1] > 2 * G.img_resolution  # two by two, with a line below each
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -111,7 +112,7 @@ def test_a_picture_is_made_again_by_its_recipe(tmp_path, capsys):
     assert "another model (portraits)" in other
 
 
-def test_a_picture_is_projected_and_drawn_again(tmp_path, capsys):
+def test_a_picture_is_projected_and_drawn_again(tmp_path, capsys, monkeypatch):
     run("sample", "--seeds", "3", "--model", "abstract", "--out", tmp_path, capsys=capsys)
     (tmp_path / "seed0003.png").rename(tmp_path / "me.png")
     asked = (
@@ -132,12 +133,20 @@ def test_a_picture_is_projected_and_drawn_again(tmp_path, capsys):
     run("sample", "--model", "abstract", "--latent", kept, "--out", tmp_path / "again", capsys=capsys)
     found, again = (np.asarray(Image.open(folder / "me.png")) for folder in (tmp_path / "found", tmp_path / "again"))
     assert np.array_equal(found, again)
-    assert "there already" in run(*asked, code=1, capsys=capsys)
+    assert "what was found of these is in" in run(*asked, code=1, capsys=capsys)
+    before, _ = kept.read_bytes(), shutil.copy(tmp_path / "me.png", tmp_path / "you.png")
+    said = run(*asked, tmp_path / "you.png", "--align", "120,130,200,5", "--crops", 1, capsys=capsys)
+    assert "you.safetensors" in said and "me.safetensors" not in said and kept.read_bytes() == before
     assert "does not fit this model" in run("sample", "--latent", kept, "--out", tmp_path / "x", code=1, capsys=capsys)
     itself = run("project", tmp_path / "me.png", "--out", tmp_path, "--overwrite", code=1, capsys=capsys)
     assert "would replace" in itself
-    assert "middle, face" in run("project", tmp_path / "me.png", "--align", "ears", code=1, capsys=capsys)
+    assert "no way to align 'ears': there are middle" in run(
+        "project", tmp_path / "me.png", "--align", "ears", code=1, capsys=capsys
+    )
     assert "no file or folder" in run("project", tmp_path / "nobody.png", code=1, capsys=capsys)
+    monkeypatch.setitem(sys.modules, "ray", None)
+    others = ["--ray", "auto", "--out", tmp_path / "others"]
+    assert "kinesphere[ray]" in run("project", tmp_path / "me.png", *others, code=1, capsys=capsys)
 
 
 def test_sample_never_replaces_a_picture_unasked(tmp_path, capsys):
@@ -181,6 +190,10 @@ def test_blend_two_seeds_or_files_by_any_mask(tmp_path, capsys):
     Image.new("L", (8, 8), 255).save(tmp_path / "mask.png")
     run(*words, 3, kept, "-y", "--mask", tmp_path / "mask.png", capsys=capsys)
     masked = np.asarray(Image.open(tmp_path / "blend.png"))
+    again = ["--recipe", tmp_path / "blend.png", "--out", tmp_path / "again"]
+    kept.unlink()
+    run("sample", "--model", FIXTURES / "sg2ada_skip64.pkl", *again, capsys=capsys)
+    assert (tmp_path / "again" / "blend.png").read_bytes() == (tmp_path / "blend.png").read_bytes()
     same = (masked == plain).all(1).all(1)  # the morphs; what the mask changes is below
     assert same[: plain.shape[0] * 2 // 3].all() and not same.all()
     assert "there is no file" in run(*words, 3, "nobody", "-y", code=1, capsys=capsys)
@@ -198,6 +211,10 @@ def test_centres_are_found_and_sample_truncates_towards_them(tmp_path, capsys):
     again = ["--recipe", tmp_path / "to" / "seed0007.png", "--out", tmp_path / "again"]
     run("sample", *words, *again, capsys=capsys)
     assert (tmp_path / "again" / "seed0007.png").read_bytes() == (tmp_path / "to" / "seed0007.png").read_bytes()
+    (tmp_path / "centres.safetensors").rename(tmp_path / "elsewhere.safetensors")
+    run("sample", *words, "--recipe", tmp_path / "centres.png", "--out", tmp_path / "again", capsys=capsys)
+    assert (tmp_path / "again" / "centres.png").read_bytes() == (tmp_path / "centres.png").read_bytes()
+    (tmp_path / "elsewhere.safetensors").rename(tmp_path / "centres.safetensors")
     assert "is there already" in run("centres", *words, "--out", tmp_path / "centres.png", code=1, capsys=capsys)
     other = ["--model", FIXTURES / "sg2ada_skip64.pkl", "--out", tmp_path / "other"]
     assert "another model" in run("sample", *other, *towards, code=1, capsys=capsys)
@@ -329,6 +346,11 @@ def test_walk_through_seeds_and_files_in_any_format(tmp_path, capsys):
     assert len(frames_of(tmp_path / "a.webm")) == 10 and len(list((tmp_path / "frames").iterdir())) == 10
     with Image.open(tmp_path / "a.gif") as gif:
         assert gif.n_frames == 10
+    (tmp_path / "me.npy").unlink()
+    again = ["--recipe", tmp_path / "frames", "--out", tmp_path / "again"]
+    run("walk", "--model", model, *again, capsys=capsys)
+    for frame in (tmp_path / "frames").iterdir():
+        assert (tmp_path / "again" / frame.name).read_bytes() == frame.read_bytes()
 
 
 def test_walk_shows_a_sheet_before_the_long_run(tmp_path, capsys):
@@ -406,4 +428,5 @@ def test_ctrl_c_leaves_a_valid_film(verb, tmp_path):
     told = player.communicate(timeout=60)[0].decode()
     assert player.returncode == 130, told
     assert "stopped" in told and "Traceback" not in told
-    assert len(frames_of(out)) > 5 and [p.name for p in tmp_path.iterdir()] == ["film.mp4"]
+    written = {"walk": ["film.mp4", "film.mp4.json"], "play": ["film.mp4"]}[verb]
+    assert len(frames_of(out)) > 5 and sorted(p.name for p in tmp_path.iterdir()) == written

@@ -9,7 +9,6 @@ from typer.testing import CliRunner
 
 from kinesphere import checkpoints, cli, patch
 from kinesphere.bends import BENDS
-from kinesphere.features import FEATURES
 from kinesphere.features.networks import NETWORKS
 from kinesphere.latent import EASINGS
 from kinesphere.models import FAMILIES
@@ -25,11 +24,11 @@ from kinesphere.train.portraits import FACTORS
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 TEXT = "\n".join(page.read_text() for page in PAGES)
-VERBS = [c.callback.__name__ for c in cli.app.registered_commands]
+VERBS = [c.callback.__name__.replace("_", "-") for c in cli.app.registered_commands]
 
 NAMES = {
     "sources": SOURCES,
-    "features": FEATURES,
+    "features": patch.DRAWN,
     "networks": NETWORKS,
     "bends": BENDS,
     "sinks": SINKS,

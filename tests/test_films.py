@@ -412,10 +412,10 @@ def test_what_cannot_be_walked_is_said_in_words(options, said):
 
 
 def test_a_grid_of_files_alone_is_refused(tmp_path):
-    for name in "ab":
-        (tmp_path / name).write_bytes(b"")
+    for name in ("a.npy", "b.npy"):
+        np.save(tmp_path / name, np.zeros(12))
     with pytest.raises(KinesphereError, match="a grid of 2x1 needs seeds"):
-        plans.Plan(f"{tmp_path / 'a'}, {tmp_path / 'b'}", grid="2x1")
+        plans.Plan(f"{tmp_path / 'a.npy'}, {tmp_path / 'b.npy'}", grid="2x1")
 
 
 def test_a_file_without_sound_is_no_length(tmp_path):

@@ -241,6 +241,18 @@ def test_where_they_are_cut_follows_from_the_seed_and_the_step():
     assert len({tuple(corners(seed=seed, step=step)) for seed in (0, 1) for step in (0, 1)}) == 4
 
 
+def test_with_a_largest_they_are_of_every_octave_and_averaged_down():
+    watching = Watching()
+    a = torch.arange(64.0).expand(1, 1, 64, 64)  # a ramp, whose slope tells how large a square was
+    perceptual.crops(watching, size=8, count=300, largest=64)(a, a)
+    _, *crops = watching.shown
+    assert {seen.shape for seen, _ in crops} == {(1, 1, 8, 8)}
+    sides = torch.tensor([8 * float(seen[0, 0, 0].diff().mean()) for seen, _ in crops])
+    assert sides.min() > 7.9 and sides.max() < 64.1
+    octaves = (sides / 8).log2().clamp(0, 2.999).int().bincount()
+    assert (octaves / 300 - 1 / 3).abs().max() < 0.1
+
+
 def test_crops_add_their_mean_by_its_weight():
     a, b = pictures(2, 3, 32, 32)
     one = perceptual.crops(lambda a, b: torch.ones(len(a)), size=8, count=5, weight=0.25)
@@ -262,9 +274,11 @@ def test_crops_see_what_averaging_hides(lpips):
     assert float(whole) < 1e-6 and float(near) > 1e-3
 
 
-@pytest.mark.parametrize("how", [{"size": 0}, {"count": 0}, {"weight": -1.0}, {"weight": float("nan")}])
+@pytest.mark.parametrize(
+    "how", [{"size": 0}, {"count": 0}, {"weight": -1.0}, {"weight": float("nan")}, {"largest": 255}]
+)
 def test_crops_that_cannot_be_are_refused(how):
-    with pytest.raises(KinesphereError, match="give at least 1, 1 and 0"):
+    with pytest.raises(KinesphereError, match="give at least 1, 1, 0 and"):
         perceptual.crops(perceptual.distance, **how)
 
 

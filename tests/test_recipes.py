@@ -66,9 +66,9 @@ def test_a_picture_without_a_recipe_or_with_a_damaged_one_is_refused_by_name(tin
     [(path, picture)] = made(tiny, Order([3], 0.7), tmp_path).items()
     Image.fromarray(picture).save(tmp_path / "plain.png")
     (tmp_path / "words.png").write_text("hello")
-    with pytest.raises(KinesphereError, match="plain.png holds no recipe"):
+    with pytest.raises(KinesphereError, match="plain.png: it holds no recipe"):
         recipes.read(tmp_path / "plain.png")
-    with pytest.raises(KinesphereError, match="words.png is no PNG"):
+    with pytest.raises(KinesphereError, match="words.png: it is no PNG"):
         recipes.read(tmp_path / "words.png")
     said = json.loads(recipes.read(path).to_json())
     for wrong in ({"what": "os.system"}, {"of": 3}, {"class": "x"}, {"model": {}}):

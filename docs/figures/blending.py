@@ -14,7 +14,7 @@ from kinesphere import checkpoints
 from kinesphere.ops import to_pixels
 from kinesphere.studio import sheets
 from kinesphere.studio.blending import blended, halves, morph
-from kinesphere.studio.centres import Centres
+from kinesphere.studio.centres import Centres, sheet
 from kinesphere.studio.latents import Latent, draw
 
 HERE = Path(__file__).parent
@@ -76,7 +76,7 @@ class Large(sheets.Drawing):
 
 def centres() -> None:
     found, seeds, psi = Centres.of(G, k=16), range(8), 0.3
-    Image.fromarray(found.sheet(Large(G))).save(HERE / "blending-centres.jpg", quality=88)
+    Image.fromarray(sheet(Large(G), found.w, found.shares.tolist())).save(HERE / "blending-centres.jpg", quality=88)
     nearest = [large(draw(G, found.towards(G, seed, psi))) for seed in seeds]
     mean = [large(draw(G, Latent.of_seed(G, seed, psi))) for seed in seeds]
     save(

@@ -270,7 +270,7 @@ def refined(
         raise KinesphereError(
             f"size {size}, tries {tries}, steps {steps}, reach {reach:g}: give at least 1, 0, 1, and above 0 to 1"
         )
-    sharp = _Window.about(picture, similarity, size)
+    sharp = Window.about(picture, similarity, size)
     coarse, middle = (sharp.blurred(level) for level in LEVELS)
     thrown = np.random.RandomState(seed).uniform(-reach, reach, (tries, 4))
     starts = [torch.zeros(4), *torch.from_numpy(thrown).float()]
@@ -290,7 +290,7 @@ _Found = tuple[float, Tensor]  # the loss, and the change it is of
 
 
 @dataclass(frozen=True)
-class _Window:
+class Window:
     """The part of a picture about a square, shrunk until its pixels are about as large as those that the loss is given.
 
     A change of the square is [4]: of its middle, right and down in sides, of the logarithm of its size, of its angle in radians.
@@ -304,7 +304,7 @@ class _Window:
     start: Similarity  # in the picture
 
     @classmethod
-    def about(cls, picture: np.ndarray, start: Similarity, size: int) -> _Window:
+    def about(cls, picture: np.ndarray, start: Similarity, size: int) -> Window:
         far = 1.5 * start.size
         (left, right), (top, bottom) = (
             (max(math.floor(at - far), 0), min(math.ceil(at + far), side))
@@ -314,7 +314,7 @@ class _Window:
         pixels = torch.from_numpy(shrunk.astype(np.float32) / 127.5 - 1).permute(2, 0, 1)[None]
         return cls(pixels, left, top, right - left, bottom - top, start)
 
-    def blurred(self, share: float) -> _Window:
+    def blurred(self, share: float) -> Window:
         """Through a blur whose deviation is this share of the square's side."""
         import cv2
 

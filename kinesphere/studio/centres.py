@@ -19,7 +19,6 @@ from kinesphere.latent import Statistics
 from kinesphere.models import Generator
 from kinesphere.studio import sheets
 from kinesphere.studio.latents import Fingerprint, Latent
-from kinesphere.studio.recipes import Recipe, held
 from kinesphere.types import KinesphereError
 
 VERSION = "1"
@@ -64,26 +63,6 @@ class Centres:
         which = int(latent.nearest(ws[0, 0], self.w, self.stats))
         origin = {"seed": seed, "centre": which, "psi": psi}
         return replace(own, data=drawn[0] if alike else drawn, space="w" if alike else "w+", psi=psi, origin=origin)
-
-    def instead(self, G: Generator, wanted: Sequence[Recipe]) -> list[Recipe]:
-        """The pictures that are wanted of seeds, truncated towards these centres instead of the mean; each recipe holds its latent.
-
-        Raises KinesphereError for what is no picture of one seed, or of another class.
-        """
-        if any(recipe.what != "seed" for recipe in wanted):
-            raise KinesphereError(
-                "--centres is for one picture of each seed: leave out --psi-grid, --mix, --latent, --recipe"
-            )
-        if any(recipe.class_index != self.class_index for recipe in wanted):
-            raise KinesphereError(f"these are the centres of class {self.class_index}: say --class {self.class_index}")
-        places = [self.towards(G, recipe.of["seed"], recipe.of["psi"], recipe.cutoff) for recipe in wanted]
-        return [replace(recipe, what="latent", of=held(place)) for recipe, place in zip(wanted, places, strict=True)]
-
-    def sheet(self, draw: sheets.Drawing) -> np.ndarray:
-        """Every centre as a picture, with its number and its share of the samples below. [H, W, 3] uint8."""
-        ws = self.w.to(draw.G.w_avg)[:, None].expand(-1, draw.G.num_ws, -1)
-        said = [f"{i}: {share * 100:.2g} %" for i, share in enumerate(self.shares.tolist())]
-        return sheets.grid(list(draw.pictures(ws)), math.ceil(math.sqrt(len(self.w))), captions=said)
 
     def save(self, path: Path) -> Path:
         """Write a .safetensors file, whole or not at all. Raises KinesphereError where it cannot be written."""
@@ -131,6 +110,13 @@ class Centres:
         if not fits or Fingerprint.of(G).mapping != model.mapping:
             raise KinesphereError(f"the centres in {path.name} are of another model: make this one's")
         return cls(w, shares, stats, index, model)
+
+
+def sheet(draw: sheets.Drawing, w: Tensor, shares: Sequence[float]) -> np.ndarray:
+    """Centres w [k, w_dim] as pictures, with their numbers and their shares of the samples below. [H, W, 3] uint8."""
+    ws = w.to(draw.G.w_avg)[:, None].expand(-1, draw.G.num_ws, -1)
+    said = [f"{i}: {share * 100:.2g} %" for i, share in enumerate(shares)]
+    return sheets.grid(list(draw.pictures(ws)), math.ceil(math.sqrt(len(w))), captions=said)
 
 
 def _shapes(k: int, w_dim: int) -> list[tuple[int, ...]]:

@@ -14,6 +14,7 @@ from kinesphere import latent
 from kinesphere.bends import bent
 from kinesphere.bends.bending import Bending
 from kinesphere.models import Generator
+from kinesphere.models.generator import noise_from
 from kinesphere.ops import to_pixels
 from kinesphere.sources.geometry import resized
 from kinesphere.studio import pacing
@@ -160,9 +161,14 @@ class Film:
         frame = np.zeros((height, width, 3), np.uint8)
         for i, walk in enumerate(self.walks):
             y, x = divmod(i, self.columns)
-            picture = to_pixels(self._synthesis(*walk(t)))[0].cpu().numpy()
+            with noise_from(self._dice(t, i)):
+                picture = to_pixels(self._synthesis(*walk(t)))[0].cpu().numpy()
             frame[y * side : (y + 1) * side, x * side : (x + 1) * side] = resized(picture, (side, side))
         return frame
+
+    def _dice(self, t: float, walk: int) -> torch.Generator:
+        """Of noise that is drawn afresh: another in each picture of each frame, and the same each time."""
+        return torch.Generator(self.G.w_avg.device).manual_seed(round(t * self.fps) * len(self.walks) + walk)
 
     def into(self, sink: Sink, on_frame: Told = lambda done, of: None, on_look: Told = lambda done, of: None) -> int:
         """Draw every frame into a sink, which is opened and closed. A loop's last frame is followed by its first.

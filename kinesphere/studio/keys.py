@@ -30,38 +30,48 @@ class Key:
     bending: Bending = field(default_factory=dict)  # what it puts in place of the model's own noise and weights
 
 
-def parse(text: str) -> list[int | Path]:
-    """Read keys as people write them: "3, me.safetensors, 10-12" is [3, Path("me.safetensors"), 10, 11, 12].
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """A latent that a walk passes, and what it is called."""
 
-    Raises KinesphereError for what is neither seeds nor a file that is there.
+    name: str
+    place: Latent
+
+
+def parse(text: str) -> list[int | Kept]:
+    """Read keys as people write them: "3, me.safetensors, 10-12" is [3, Kept("me.safetensors", ...), 10, 11, 12].
+
+    Raises KinesphereError for what is neither seeds nor a file that holds a latent.
     """
-    keys: list[int | Path] = []
+    keys: list[int | Kept] = []
+    files: dict[Path, Kept] = {}
     for part in (piece.strip() for piece in text.split(",")):
         path = Path(part).expanduser()
         if SEEDS.fullmatch(part):
             keys.extend(latent.parse_seeds(part))
         elif part and path.is_file():
-            keys.append(path)
+            files[path] = files.get(path) or Kept(path.name, Latent.load(path))
+            keys.append(files[path])
         else:
             raise KinesphereError(f"no key {part!r} in {text!r}: write seeds, as 3 or 0-5, and files that are there")
     return keys
 
 
-def shifted(keys: Sequence[int | Path], by: int) -> list[int | Path]:
-    """The same keys with other seeds: each is `by` more. Files stay."""
+def shifted(keys: Sequence[int | Kept], by: int) -> list[int | Kept]:
+    """The same keys with other seeds: each is `by` more. Latents that were kept stay."""
     return [key + by if isinstance(key, int) else key for key in keys]
 
 
 @torch.no_grad()
 def found(
-    G: Generator, keys: Sequence[int | Path], psi: float = 1.0, cutoff: int | None = None, class_index: int = 0
+    G: Generator, keys: Sequence[int | Kept], psi: float = 1.0, cutoff: int | None = None, class_index: int = 0
 ) -> list[Key]:
-    """The keys in the space of `G`. `psi` and `cutoff` truncate the seeds; a latent from a file is where it is.
+    """The keys in the space of `G`. `psi` and `cutoff` truncate the seeds; a latent that was kept is where it is.
 
-    Raises KinesphereError, naming the file, for a latent of another model.
+    Raises KinesphereError, naming it, for a latent of another model.
     """
-    files = {key: _of_file(G, key) for key in dict.fromkeys(keys) if not isinstance(key, int)}
-    return [_of_seed(G, key, psi, cutoff, class_index) if isinstance(key, int) else files[key] for key in keys]
+    kept = {key: _of_kept(G, key) for key in dict.fromkeys(keys) if not isinstance(key, int)}
+    return [_of_seed(G, key, psi, cutoff, class_index) if isinstance(key, int) else kept[key] for key in keys]
 
 
 def _of_seed(G: Generator, seed: int, psi: float, cutoff: int | None, class_index: int) -> Key:
@@ -69,12 +79,11 @@ def _of_seed(G: Generator, seed: int, psi: float, cutoff: int | None, class_inde
     return Key(f"seed {seed}", ws)
 
 
-def _of_file(G: Generator, path: Path) -> Key:
-    kept = Latent.load(path)
+def _of_kept(G: Generator, kept: Kept) -> Key:
     try:
-        return Key(path.name, kept.ws(G), kept.bending(G))
+        return Key(kept.name, kept.place.ws(G), kept.place.bending(G))
     except KinesphereError as error:
-        raise KinesphereError(f"{path.name}: {error}") from None
+        raise KinesphereError(f"{kept.name}: {error}") from None
 
 
 def between(a: Bending, b: Bending, x: float) -> Bending:

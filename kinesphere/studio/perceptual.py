@@ -167,16 +167,26 @@ def _safetensors(file: Path) -> dict[str, Tensor]:
 
 
 def crops(
-    base: Distance, size: int = 256, count: int = 2, weight: float = 0.5, seed: int = 0, step: int = 0
+    base: Distance,
+    size: int = 256,
+    count: int = 2,
+    weight: float = 0.5,
+    seed: int = 0,
+    step: int = 0,
+    largest: int | None = None,
 ) -> Distance:
     """`base` of the whole pictures, and `weight` times its mean over `count` squares of `size` pixels cut out of them as they are.
 
     So a network that is shown 256 pixels sees the detail of larger pictures, too. Both are cut alike, all of a batch alike; where,
-    follows from `seed` and `step` alone, so that a run repeats: make it anew with each step. Of pictures that are no larger than
-    `size` there is nothing to cut, and `base` remains. Raises KinesphereError for a size or count below 1 or a weight below 0.
+    follows from `seed` and `step` alone, so that a run repeats: make it anew with each step. With `largest`, squares are of any
+    side up to that, every octave as often, and averaged down to `size`. Of pictures that are no larger than `size` there is
+    nothing to cut, and `base` remains. Raises KinesphereError for a size or count below 1, a weight below 0, a largest below size.
     """
-    if size < 1 or count < 1 or not weight >= 0:
-        raise KinesphereError(f"{count} crops of {size} pixels, weight {weight:g}: give at least 1, 1 and 0")
+    largest = size if largest is None else largest
+    if size < 1 or count < 1 or not weight >= 0 or largest < size:
+        raise KinesphereError(
+            f"{count} crops of {size} pixels, weight {weight:g}, up to {largest}: give at least 1, 1, 0 and {size}"
+        )
 
     def distance(a: Tensor, b: Tensor) -> Tensor:
         total = base(a, b)
@@ -185,12 +195,19 @@ def crops(
             return total
         dice = torch.Generator().manual_seed(seed * 1_000_003 + step)
         for _ in range(count):
-            top, left = (int(torch.randint(max(side - size, 0) + 1, (), generator=dice)) for side in (height, width))
-            cut = slice(None), slice(None), slice(top, top + size), slice(left, left + size)
-            total = total + weight / count * base(a[cut], b[cut])
+            side = round(size * (largest / size) ** float(torch.rand((), generator=dice)))
+            top, left = (int(torch.randint(max(whole - side, 0) + 1, (), generator=dice)) for whole in (height, width))
+            cut = slice(None), slice(None), slice(top, top + side), slice(left, left + side)
+            total = total + weight / count * base(_down(a[cut], size), _down(b[cut], size))
         return total
 
     return distance
+
+
+def _down(pictures: Tensor, size: int) -> Tensor:
+    """[N, C, H, W], averaged until no side is above `size`."""
+    sides = [min(side, size) for side in pictures.shape[2:]]
+    return pictures if sides == list(pictures.shape[2:]) else F.interpolate(pictures, sides, mode="area")
 
 
 def masked(base: Distance, mask: Tensor) -> Distance:

@@ -16,6 +16,7 @@ from kinesphere import latent
 from kinesphere.models import Generator
 from kinesphere.sinks.sound import seconds_of
 from kinesphere.studio import films, keys
+from kinesphere.studio.keys import Kept
 from kinesphere.types import KinesphereError
 
 SECONDS = 12.0  # of a film of which nothing else says how long it is
@@ -26,7 +27,7 @@ MOST_CELLS = 64
 class Plan:
     """What is asked for. Raises KinesphereError for what cannot be, before any model is loaded."""
 
-    keys: str = "0-5"  # seeds and files, see keys.parse
+    keys: str | Sequence[int | Kept] = "0-5"  # seeds and files, see keys.parse
     times: str | None = (
         None  # "0, 2, 5": when each key is reached; of a loop one more, when the first comes round again
     )
@@ -46,14 +47,14 @@ class Plan:
     sound: Path | None = None  # the film is as long as this
 
     def __post_init__(self) -> None:
-        self._keys = keys.parse(self.keys)
+        self.places = keys.parse(self.keys) if isinstance(self.keys, str) else list(self.keys)
         self._columns, rows = _grid(self.grid)
         self._cells = self._columns * rows
         if not 0 <= self.even <= 1:
             raise KinesphereError(f"even {self.even:g}: give 0, the pace as it is, to 1, even in what is to be seen")
         if self.size is not None and self.size % 2:
             raise KinesphereError(f"size {self.size} is odd, which most films cannot be: take {self.size + 1}")
-        if self._cells > 1 and not any(isinstance(key, int) for key in self._keys):
+        if self._cells > 1 and not any(isinstance(key, int) for key in self.places):
             raise KinesphereError(f"a grid of {self.grid} needs seeds, which differ from picture to picture: add one")
         given = seconds_of(self.sound) if self.sound and self.seconds is None else self.seconds
         if given is not None and not 0 < given < math.inf:
@@ -63,7 +64,7 @@ class Plan:
             self._times = [0.0, float(given or SECONDS)]
         else:
             self._times = self._stops(given)
-            stops = np.arange(len(self._keys))[:, None]
+            stops = np.arange(len(self.places))[:, None]
             latent.Path(stops, self._times, self.loop, self.kind, self._easing)  # which refuses what it cannot go
         self._seconds = given or self._times[-1]
         latent.frame_times(self._seconds, self.fps)
@@ -73,15 +74,20 @@ class Plan:
         names = [name.strip() for name in self.easing.split(",")]
         return names[0] if len(names) == 1 else names
 
+    @property
+    def length(self) -> float:
+        """Of the film, in seconds."""
+        return float(self._seconds)
+
     def film(self, G: Generator) -> films.Film:
         """The film, of the pictures of `G`. Raises KinesphereError for a latent of another model."""
-        step = 1 if self.drift else len(self._keys)
-        cells = [keys.shifted(self._keys, cell * step) for cell in range(self._cells)]
+        step = 1 if self.drift else len(self.places)
+        cells = [keys.shifted(self.places, cell * step) for cell in range(self._cells)]
         walks = [self._adrift(G, cell[0]) for cell in cells] if self.drift else self._through(G, cells)
         return films.Film(
             G,
             walks,
-            float(self._seconds),
+            self.length,
             self.fps,
             self._columns,
             self.size,
@@ -90,21 +96,23 @@ class Plan:
             held=self.times is not None,
         )
 
-    def _adrift(self, G: Generator, seed: int | Path) -> films.Walk:
+    def _adrift(self, G: Generator, seed: int | Kept) -> films.Walk:
         assert isinstance(seed, int)
         return films.adrift(G, seed, self._times[-1], self.psi, self.cutoff, self.class_index)
 
-    def _through(self, G: Generator, cells: Sequence[Sequence[int | Path]]) -> list[films.Walk]:
+    def _through(self, G: Generator, cells: Sequence[Sequence[int | Kept]]) -> list[films.Walk]:
         places = keys.found(G, list(chain.from_iterable(cells)), self.psi, self.cutoff, self.class_index)
-        count = len(self._keys)
+        count = len(self.places)
         return [
             films.through(places[i : i + count], self._times, self.loop, self.kind, self._easing)
             for i in range(0, len(places), count)
         ]
 
     def _check_drift(self) -> None:
-        if not isinstance(self._keys[0], int):
-            raise KinesphereError(f"a drift wanders from a seed, not from {self._keys[0]}: begin the keys with a seed")
+        if not isinstance(self.places[0], int):
+            raise KinesphereError(
+                f"a drift wanders from a seed, not from {self.places[0].name}: begin the keys with a seed"
+            )
         if self.times is not None:
             raise KinesphereError("a drift has no keys to come to at given times: leave times out, or drift")
         if not self.loop:
@@ -112,9 +120,9 @@ class Plan:
 
     def _stops(self, given: Fraction | float | None) -> list[float]:
         """When the way is at each stop; `given` is how long the film is, where that was said."""
-        stops = len(self._keys) + self.loop
-        if len(self._keys) < 2:
-            raise KinesphereError(f"a walk needs two keys or more, not {len(self._keys)}; from one seed, use a drift")
+        stops = len(self.places) + self.loop
+        if len(self.places) < 2:
+            raise KinesphereError(f"a walk needs two keys or more, not {len(self.places)}; from one seed, use a drift")
         if self.times is None:
             length = float(SECONDS if given is None else given)
             return [*(length * i / (stops - 1) for i in range(stops - 1)), length]
@@ -124,7 +132,7 @@ class Plan:
         if len(times) != stops:
             more = ", and one more for when the first comes round again (or say no-loop)" if self.loop else ""
             raise KinesphereError(
-                f"times {self.times!r} are {len(times)}, for {len(self._keys)} keys: give one for each{more}"
+                f"times {self.times!r} are {len(times)}, for {len(self.places)} keys: give one for each{more}"
             )
         if times[0] != 0:
             raise KinesphereError(f"times {self.times!r} begin at {times[0]:g}: the first key is there at 0")

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import base64
+import binascii
+import io
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from PIL import Image, PngImagePlugin
+from torch import Tensor
 
 from kinesphere import __version__, files, latent
 from kinesphere.models import Generator
 from kinesphere.models.generator import noise_from
 from kinesphere.ops import to_pixels
-from kinesphere.studio import sheets
+from kinesphere.studio import blending, centres, sheets
+from kinesphere.studio.centres import Centres
 from kinesphere.studio.latents import Fingerprint, Latent, draw
 from kinesphere.types import KinesphereError
 
@@ -50,7 +54,7 @@ class Recipe:
         drawing = sheets.Drawing(G, self.class_index, self.noise_mode, self.cutoff, self.noise_seed, on_picture)
         try:
             return MADE[self.what](drawing, **self.of)
-        except (KeyError, TypeError, IndexError):
+        except (KeyError, TypeError, IndexError, binascii.Error):
             raise KinesphereError(DAMAGED) from None
 
     def to_json(self) -> str:
@@ -84,10 +88,18 @@ class Recipe:
                 "of": dict(of),
             } if what in MADE:
                 return cls(name, Fingerprint(whole, mapping), what, of, index, noise, seed, cutoff)
+            case {"keys": _}:
+                raise KinesphereError("it is of a film: kinesphere walk --recipe makes that again")
         raise KinesphereError(DAMAGED)
 
 
-def save(picture: np.ndarray, path: Path, recipe: Recipe) -> Path:
+class Told(Protocol):
+    """What says how something was made: a `Recipe` of a picture, a `sidecars.Sidecar` of a film."""
+
+    def to_json(self) -> str: ...
+
+
+def save(picture: np.ndarray, path: Path, recipe: Told) -> Path:
     """Write a PNG [H, W, 3] uint8 with its recipe, whole or not at all. Raises KinesphereError where it cannot be written."""
     text = PngImagePlugin.PngInfo()
     said = recipe.to_json()
@@ -104,17 +116,22 @@ def save(picture: np.ndarray, path: Path, recipe: Recipe) -> Path:
 def read(path: Path) -> Recipe:
     """The recipe of a PNG. Raises KinesphereError, naming the file, where it has none."""
     try:
+        return Recipe.from_json(text_of(path))
+    except KinesphereError as error:
+        raise KinesphereError(f"{path.name}: {error}") from None
+
+
+def text_of(path: Path) -> str:
+    """What a PNG tells of how it was made. Raises KinesphereError where it tells nothing."""
+    try:
         with Image.open(path, formats=["PNG"]) as image:
             text: dict[str, str] = image.text  # type: ignore[attr-defined]  # Pillow's PNGs have it
     except (OSError, ValueError, SyntaxError) as error:
-        raise KinesphereError(f"{path.name} is no PNG that can be read: {files.reason(error)}") from None
+        raise KinesphereError(f"it is no PNG that can be read: {files.reason(error)}") from None
     if KEY not in text:
-        raise KinesphereError(f"{path.name} holds no recipe: it was not made by kinesphere, or was saved anew since")
-    try:
-        parts = [KEY, *(f"{KEY} {i}" for i in range(2, LONGEST // PART + 1))]
-        return Recipe.from_json("".join(str(text[part]) for part in parts if part in text))
-    except KinesphereError as error:
-        raise KinesphereError(f"{path.name}: {error}") from None
+        raise KinesphereError("it holds no recipe: it was not made by kinesphere, or was saved anew since")
+    parts = [KEY, *(f"{KEY} {i}" for i in range(2, LONGEST // PART + 1))]
+    return "".join(str(text[part]) for part in parts if part in text)
 
 
 # What there is to make --------------------------------------------------------------------------------------------------
@@ -140,11 +157,25 @@ def _mix_sheet(
     return drawing.mix_sheet(seeds, others, title, slice(*rows), psi)
 
 
+def _blend_sheet(
+    drawing: sheets.Drawing, a: str, b: str, white: str | None, columns: int, spread: float, softness: float
+) -> np.ndarray:
+    first, second = (Latent.from_bytes(base64.b64decode(place)) for place in (a, b))
+    masks = None if white is None else blending.painted(io.BytesIO(base64.b64decode(white)))
+    return blending.sheet(drawing.G, first, second, masks, columns, spread, softness, drawing.on_picture)
+
+
+def _centres_sheet(drawing: sheets.Drawing, w: list[list[float]], shares: list[float]) -> np.ndarray:
+    return centres.sheet(drawing, torch.tensor(w), shares)
+
+
 MADE: dict[str, Callable[..., np.ndarray]] = {
     "seed": _seed,
     "latent": _latent,
     "psi_sheet": _psi_sheet,
     "mix_sheet": _mix_sheet,
+    "blend_sheet": _blend_sheet,
+    "centres_sheet": _centres_sheet,
 }
 
 
@@ -153,9 +184,48 @@ def of_latent(place: Latent, model: str, told: Fingerprint, noise_mode: str = "c
     return Recipe(named(model), told, "latent", held(place), place.class_index, noise_mode, noise_seed)
 
 
+def of_blend(
+    G: Generator, model: str, a: Latent, b: Latent, masks: Tensor | None, columns: int, spread: float, softness: float
+) -> Recipe:
+    """Of `blending.sheet`, whose latents and masks it holds whole. The masks are those of a picture: eight bits."""
+    white = None
+    if masks is not None:
+        file = io.BytesIO()
+        Image.fromarray((masks[1, 0] * 255).round().to(torch.uint8).numpy()).save(file, "PNG")
+        white = base64.b64encode(file.getvalue()).decode()
+    of = {"a": encoded(a), "b": encoded(b), "white": white, "columns": columns, "spread": spread, "softness": softness}
+    return Recipe(named(model), Fingerprint.of(G), "blend_sheet", of)
+
+
+def of_centres(found: Centres, model: str) -> Recipe:
+    """Of `centres.sheet`, whose centres it holds."""
+    of = {"w": found.w.tolist(), "shares": found.shares.tolist()}
+    return Recipe(named(model), found.model, "centres_sheet", of, found.class_index)
+
+
+def towards(found: Centres, G: Generator, wanted: Sequence[Recipe]) -> list[Recipe]:
+    """The pictures that are wanted of seeds, truncated towards centres instead of the mean; each recipe holds its latent.
+
+    Raises KinesphereError for what is no picture of one seed, or of another class.
+    """
+    if any(recipe.what != "seed" for recipe in wanted):
+        raise KinesphereError(
+            "--centres is for one picture of each seed: leave out --psi-grid, --mix, --latent, --recipe"
+        )
+    if any(recipe.class_index != found.class_index for recipe in wanted):
+        raise KinesphereError(f"these are the centres of class {found.class_index}: say --class {found.class_index}")
+    places = [found.towards(G, recipe.of["seed"], recipe.of["psi"], recipe.cutoff) for recipe in wanted]
+    return [replace(recipe, what="latent", of=held(place)) for recipe, place in zip(wanted, places, strict=True)]
+
+
 def held(place: Latent) -> dict[str, str]:
     """A latent whole, as the arguments of "latent"."""
-    return {"held": base64.b64encode(place.to_bytes()).decode()}
+    return {"held": encoded(place)}
+
+
+def encoded(place: Latent) -> str:
+    """A latent whole, as text."""
+    return base64.b64encode(place.to_bytes()).decode()
 
 
 def named(model: str) -> str:
