@@ -1,8 +1,8 @@
 """What an encoder's guess is worth: how long it takes, how near it is, and how many steps of optimisation it saves.
 
 The built-in model and the encoder that comes with it, on pictures that neither has seen: of seeds, and painted. Unexplained: the
-part of a picture's variance that is left. "As near": how many of the pictures come as near from the guess in half the steps, and how
-large the loss is, over that of twice the steps without a guess: from the mean of W, as is usual, and from a search among samples.
+part of a picture's variance that is left. "As near": how many of the pictures come as near from the guess in half the steps, and
+the loss over that of twice the steps without a guess: from the mean of W, as is usual, and from a search among samples.
 
 Run: python bench/encoder.py
 """
@@ -29,7 +29,7 @@ from kinesphere.studio.projection import Plan, Projection, unexplained
 from kinesphere.train.portraits import Portraits
 
 RESULTS = Path(__file__).parent / "results" / "encoder.json"
-PICTURES = 16  # of each kind
+PICTURES = 12  # of each kind
 STEPS = (30, 50, 75, 150)  # from the guess; twice as many without it
 
 

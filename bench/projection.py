@@ -3,11 +3,12 @@
 The built-in model. Unexplained: the part of a picture's variance that is left. Error: of what was found, in the first 16 principal
 components of W, over their length; known only for pictures that the model made. Radius: 1 is where natural latents are.
 
-Run: python bench/projection.py
+Run: python bench/projection.py [--only "W, 300"]
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 from collections.abc import Iterator
@@ -40,6 +41,12 @@ PLANS = {
 
 
 def main() -> None:
+    asked = argparse.ArgumentParser()
+    asked.add_argument(
+        "--only", nargs="*", default=list(PLANS), help="these plans; the rows of the others stay as they are"
+    )
+    only = asked.parse_args().only
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
     G = checkpoints.load("portraits").G_ema
     chart = Chart.of(G)
     w = made(G)
@@ -50,8 +57,10 @@ def main() -> None:
         "noise": as_goal(np.random.RandomState(0).randint(0, 256, (64, 64, 3), np.uint8), G),
     }
     goals = torch.cat([*kinds.values()])
-    rows = []
-    for name, plan in PLANS.items():
+    rows = (
+        [row for row in json.loads(RESULTS.read_text())["rows"] if row["plan"] not in only] if RESULTS.exists() else []
+    )
+    for name, plan in ((name, PLANS[name]) for name in only):
         projection = Projection(G, goals, plan, chart=straight(chart) if "only" in name else chart)
         for _ in projection:
             pass
@@ -63,6 +72,7 @@ def main() -> None:
             row = {
                 "plan": name,
                 "pictures": kind,
+                "commit": commit,
                 **spread("unexplained", left[part]),
                 **spread("radius", radius[part]),
             }
@@ -74,11 +84,8 @@ def main() -> None:
                 ),
                 flush=True,
             )
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
     plans = {name: asdict(plan) for name, plan in PLANS.items()}
-    RESULTS.write_text(
-        json.dumps({"commit": commit, "torch": torch.__version__, "plans": plans, "rows": rows}, indent=1) + "\n"
-    )
+    RESULTS.write_text(json.dumps({"torch": torch.__version__, "plans": plans, "rows": rows}, indent=1) + "\n")
 
 
 @torch.no_grad()

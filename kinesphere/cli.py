@@ -25,7 +25,7 @@ from rich.logging import RichHandler
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from kinesphere import __version__, checkpoints, engine, latent, patch, performance, runtime, startup, takes
+from kinesphere import __version__, checkpoints, engine, filmed, latent, patch, performance, runtime, startup, takes
 from kinesphere.models import Generator
 from kinesphere.sinks import ENDINGS, SINKS, VideoFile, Window, to_file
 from kinesphere.sources import SOURCES, Camera, Pictures, Video, list_cameras
@@ -70,6 +70,8 @@ def _explained(names: Mapping[str, str]) -> str:
     return "; ".join(f"{name}: {what}" for name, what in names.items())
 
 
+CLIP = resources.files("kinesphere.builtin") / "clip.mp4"
+
 Noise = Literal["const", "random", "none"]
 Model = Annotated[str, typer.Option(help="A checkpoint: a path, a URL, or a built-in name.")]
 Psi = Annotated[float, typer.Option(help="Truncation: 1 is none, 0 the mean picture, negative its opposite.")]
@@ -111,7 +113,7 @@ def play(
     startup.calm_collector()
     chosen = patch.load(name)
     chosen.model = model or chosen.model
-    instrument = _instrument(chosen, None, source or _eye(chosen), device, loop=True)
+    instrument = _instrument(chosen, source or _eye(chosen), device)
     if not (window or out or seconds):
         _open_stage(instrument, host, port, library, browser)
         return
@@ -129,8 +131,10 @@ def play(
 
 @app.command(epilog="Example: kinesphere render regions --source dance.mp4 --out film.mp4")
 def render(
-    name: Annotated[str, typer.Argument(metavar="PATCH", help="A patch: a path, or a built-in name.")],
     out: Annotated[Path, typer.Option(help="The file to write, .mp4 or .webm.")],
+    name: Annotated[
+        str | None, typer.Argument(metavar="PATCH", help="A patch: a path, or a built-in name; or a take.")
+    ] = None,
     model: PatchModel = None,
     source: SourceName = None,
     seconds: Annotated[
@@ -142,47 +146,53 @@ def render(
     ] = None,
     size: Annotated[int | None, typer.Option(min=16, max=8192, help="Of a take: pixels on each side.")] = None,
     sound: Annotated[Path | None, typer.Option(help="Of a take: a file whose sound is put under the film.")] = None,
+    made: Annotated[
+        Path | None,
+        typer.Option(
+            "--recipe",
+            help="A film that kinesphere render made: the same frames once more; --source is where its own is.",
+        ),
+    ] = None,
     overwrite: Overwrite = False,
     device: Device = "auto",
 ) -> None:
     """Make a film of a patch or a take: every frame, at the source's rate, with its sound, the same each time."""
-    if name.endswith(".mcap"):
-        _render_take(name, out, model, _rate(fps or "30"), size, sound, overwrite, device)
-        return
-    _only_of_a_take(size=size, sound=sound)
-    instrument = _instrument(patch.load(name), model, source, device, loop=False)
-    frames, rate = engine.length(instrument.patch, seconds, _rate(fps) if fps else None)
-    heard, start = engine.sound(instrument.patch)
-    instrument.patch.sinks = {"film": VideoFile(out, sound=heard, sound_start=start, overwrite=overwrite)}
-    with _interruptible(), _progress("rendering", frames) as advance:
-        engine.render(instrument, frames, rate, advance)
-    console.print(f"{out}: {frames} frames, {float(frames / rate):.2f} s at {float(rate):.3f} frames a second")
+    _free(sidecars.path(out), overwrite)
+    if made:
+        _told_by_the_recipe(PATCH=name, **{"--seconds": seconds, "--fps": fps, "--size": size})
+        film = filmed.read(made).now_at(str(CLIP) if source == "clip" else source, model)
+    else:
+        film = _film(name, model, source, seconds, _rate(fps) if fps else None, size)
+    if isinstance(film, filmed.OfPatch):
+        _only_of_a_take(size=size, sound=sound)
+    with _interruptible(), _progress("rendering", 0) as advance:
+        frames = film.draw(filmed.Wanted(out, _device(device), sound, overwrite, errors.print, advance))
+    console.print(f"{out}: {frames} frames, {float(frames / film.fps):.2f} s at {float(film.fps):.3f} frames a second")
 
 
-def _render_take(
-    name: str,
-    out: Path,
+def _film(
+    name: str | None,
     model: str | None,
-    rate: Fraction,
+    source: str | None,
+    seconds: float | None,
+    fps: Fraction | None,
     size: int | None,
-    sound: Path | None,
-    overwrite: bool,
-    device: str,
-) -> None:
-    with takes.Take.open(Path(name)) as take, _interruptible(), _progress("rendering", 0) as advance:
-        frames = takes.render_take(
-            take,
-            out,
-            rate,
-            model,
-            _device(device),
-            size,
-            sound,
-            overwrite=overwrite,
-            on_note=errors.print,
-            on_frame=advance,
-        )
-    console.print(f"{out}: {frames} frames, {float(frames / rate):.2f} s at {float(rate):.3f} frames a second")
+) -> filmed.OfPatch | filmed.OfTake:
+    """The film of a patch or a take that was named."""
+    if name is None:
+        raise KinesphereError("say of which PATCH or take, or say --recipe and a film")
+    if name.endswith(".mcap"):
+        return filmed.OfTake.of(name, fps or Fraction(30), size, model)
+    chosen = patch.load(name)
+    chosen.model = model or chosen.model
+    _seen(chosen, source, loop=False)
+    return filmed.OfPatch.of(chosen, seconds, fps)
+
+
+def _told_by_the_recipe(**given: object) -> None:
+    for name, value in given.items():
+        if value is not None:
+            raise KinesphereError(f"--recipe makes a film as it was, and tells {name}: leave that out")
 
 
 def _only_of_a_take(**given: object) -> None:
@@ -726,18 +736,23 @@ def _generator(model: str, device: str) -> Generator:
     return checkpoints.load(model).G_ema.to(_device(device))
 
 
-def _instrument(chosen: patch.Patch, model: str | None, source: str | None, device: str, loop: bool) -> engine.Engine:
-    """A patch with the model and the source that were asked for in place of its own."""
+def _instrument(chosen: patch.Patch, source: str | None, device: str) -> engine.Engine:
+    """A patch with the source that was asked for in place of its own, ready to be played."""
+    _seen(chosen, source, loop=True)
+    return engine.Engine(chosen, checkpoints.load(chosen.model), _device(device))
+
+
+def _seen(chosen: patch.Patch, source: str | None, loop: bool) -> None:
+    """Put the source that was asked for in place of the patch's own."""
     if source is not None:
         if not chosen.sources:
             raise KinesphereError(f"this patch has no source, so --source {source} has nothing to replace")
         chosen.sources[next(iter(chosen.sources))] = _source(source, loop)
-    return engine.Engine(chosen, checkpoints.load(model or chosen.model), _device(device))
 
 
 def _source(text: str, loop: bool) -> Source:
     if text == "clip":
-        return Video(str(resources.files("kinesphere.builtin") / "clip.mp4"), loop=loop)
+        return Video(str(CLIP), loop=loop)
     if text.isdecimal() or "://" in text or text.startswith("/dev/"):
         return Camera(int(text) if text.isdecimal() else text)
     return Pictures(text) if Path(text).is_dir() else Video(text, loop=loop)

@@ -21,7 +21,7 @@ from kinesphere.performance import Status
 from kinesphere.studio import latents
 
 FIXTURES = Path(__file__).parent / "fixtures"
-VERBS = [c.callback.__name__ for c in cli.app.registered_commands]
+VERBS = [c.callback.__name__.replace("_", "-") for c in cli.app.registered_commands]
 
 
 @pytest.fixture(autouse=True)
@@ -230,6 +230,30 @@ def test_render_keeps_frames_rate_and_sound_and_is_the_same_twice(small, tmp_pat
     with av.open(str(tmp_path / "one.mp4")) as film, av.open(str(small)) as source:
         assert film.streams.video[0].average_rate == source.streams.video[0].average_rate
         assert abs(film.streams.audio[0].duration * film.streams.audio[0].time_base - 75 * 1001 / 30000) < 0.05
+
+
+def test_a_film_is_rendered_again_by_what_lies_beside_it(small, tmp_path, capsys):
+    again = ["render", "--recipe", tmp_path / "one.mp4"]
+    words = ["--model", FIXTURES / "sg2ada_map2_32.pkl", "--source", tmp_path / "small.mp4"]
+    shutil.copy(small, tmp_path / "small.mp4")
+    run("render", "scene", *words, "--seconds", 1, "--fps", 12, "--out", tmp_path / "one.mp4", capsys=capsys)
+    (tmp_path / "small.mp4").rename(tmp_path / "moved.mp4")
+    where = ["--model", FIXTURES / "sg2ada_map2_32.pkl", "--source", tmp_path / "moved.mp4"]
+    said = run(*again, *where, "--out", tmp_path / "two.mp4", capsys=capsys)
+    assert "12 frames, 1.00 s" in said
+    one, two = (json.loads((tmp_path / f"{name}.mp4.json").read_text()) for name in ("one", "two"))
+    assert one["patch"]["sources"].pop("eye")["path"] != two["patch"]["sources"].pop("eye")["path"]
+    assert list(one.pop("files").values()) == list(two.pop("files").values()) and one == two
+    for given, words in {
+        ("--out", tmp_path / "two.mp4"): "two.mp4.json is there already",
+        ("--out", tmp_path / "three.mp4"): "small.mp4, of which this film was made, is gone: say with --source",
+        ("scene", "--out", tmp_path / "three.mp4"): "--recipe makes a film as it was, and tells PATCH: leave that out",
+        ("--out", tmp_path / "three.mp4", "--sound", small, *where): "--sound is for takes",
+    }.items():
+        (tmp_path / "two.mp4").unlink(missing_ok=True)
+        assert words in run(*again, *given, code=1, capsys=capsys)
+    assert "say of which PATCH" in run("render", "--out", tmp_path / "three.mp4", code=1, capsys=capsys)
+    assert not (tmp_path / "three.mp4").exists()
 
 
 def test_render_at_another_rate_lasts_as_long(small, tmp_path, capsys):

@@ -75,8 +75,12 @@ def test_more_steps_come_nearer(model):
 
 def test_without_steps_it_is_the_guess_alone(model):
     goal, w = drawn(model.G_ema, 1)
-    guess = Knows(model.G_ema, Chart.of(model.G_ema).coordinates(w))
-    assert torch.allclose(Follower(model.G_ema, 0, guess)(goal), w, atol=1e-4)
+    chart = Chart.of(model.G_ema)
+    guess = Knows(model.G_ema, chart.coordinates(w))
+    follower = Follower(model.G_ema, 0, guess)
+    assert torch.allclose(follower(goal), w, atol=1e-4)
+    guess.u = guess.u + 0.5  # a worse one: it has nothing else
+    assert torch.allclose(follower(goal), chart.placed(guess.u), atol=1e-4)
 
 
 def test_a_cut_is_seen_and_begun_anew_at_the_guess(model):

@@ -1,6 +1,7 @@
 """A film is told how it was made, and is made again from that alone, bit for bit."""
 
 import json
+import os
 from fractions import Fraction
 
 import numpy as np
@@ -73,6 +74,20 @@ def test_a_film_that_was_broken_off_is_told_too_and_one_that_was_not_begun_is_no
         film.write_bytes(b"half a film")
         raise KeyboardInterrupt
     assert sidecars.read(film).plan.places == [1, 2, 3]
+
+
+def test_what_is_said_of_a_film_stays_while_the_film_does(tiny, tmp_path):
+    frames = tmp_path / "walk"
+    frames.mkdir()
+    with sidecars.beside(frames, sidecars.of(Plan("1-3"), "tiny", tiny)):
+        (frames / "frame000000.png").write_bytes(b"first")
+    with pytest.raises(KinesphereError), sidecars.beside(frames, sidecars.of(Plan("4-6"), "tiny", tiny)):
+        raise KinesphereError("the disk is full")
+    assert sidecars.read(frames).plan.places == [1, 2, 3]
+    os.utime(frames / "frame000000.png", ns=(0, 0))
+    with sidecars.beside(frames, sidecars.of(Plan("7-9"), "tiny", tiny)):
+        (frames / "frame000000.png").write_bytes(b"other")
+    assert sidecars.read(frames).plan.places == [7, 8, 9]
 
 
 def test_a_preview_holds_it_too(tiny, tmp_path):

@@ -157,6 +157,14 @@ def test_the_file_says_what_its_colours_mean(tmp_path):
         assert context.pix_fmt == "yuv420p"
 
 
+@pytest.mark.parametrize("name", ["a.mp4", "a.webm"])
+def test_the_file_holds_what_it_is_to_say_of_itself(tmp_path, name):
+    said = '{"plan": "ü"}' * 500
+    with av.open(str(recorded(tmp_path / name, [0, 1 / 30], comment=said))) as film:
+        metadata = {key.lower(): value for key, value in film.metadata.items()}
+    assert metadata["comment"] == said
+
+
 @pytest.mark.parametrize(("chroma", "size"), [("420", (34, 22)), ("444", (33, 21))])
 def test_odd_sizes_are_made_even_by_one_more_line_of_the_same(tmp_path, chroma, size):
     def white(n: int) -> np.ndarray:

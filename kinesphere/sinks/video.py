@@ -69,6 +69,7 @@ class VideoFile:
     sound: str | Path | None = None  # a video or sound file whose first sound track is kept
     sound_start: float = 0.0  # seconds into that file (from its first picture) that are heard at t = 0
     overwrite: bool = False  # whether a file at `path` may be replaced, when the new one is whole
+    comment: str = ""  # what the file says of itself, in its metadata
 
     main_thread: ClassVar[bool] = False
 
@@ -212,6 +213,7 @@ class VideoFile:
             "preset": self.preset,
             "rc-lookahead": str(min(10, int(rate / 4))),
             "bf": str(min(3, int(rate / 8))),
+            "x264-params": "mbtree=0",  # with it the same frames give another file each time
         }
 
     def _vp9(self, rate: float) -> dict[str, str]:
@@ -232,7 +234,7 @@ class VideoFile:
             begin, seconds = (float(n / self._fps) for n in (self._first, self._slot - self._first))
             track = SoundTrack(Path(self.sound), self.sound_start + begin, seconds, self._kind.sound)
         try:
-            _make_whole(self._kind, self._part, whole, track)
+            _make_whole(self._kind, self._part, whole, track, self.comment)
             self._refuse_what_exists()
             os.replace(whole, self._target)
         except KinesphereError as error:
@@ -273,14 +275,16 @@ def _reserved_beside(path: Path) -> Path:
     raise KinesphereError(f"999 unfinished recordings lie beside {path}: clear them away, or choose another name")
 
 
-def _make_whole(kind: Kind, part: Path, whole: Path, track: SoundTrack | None) -> None:
-    """Copy the pictures of `part` and the sound of `track` into a film whose index comes first."""
+def _make_whole(kind: Kind, part: Path, whole: Path, track: SoundTrack | None, comment: str) -> None:
+    """Copy the pictures of `part` and the sound of `track` into a film whose index comes first, with a comment."""
     import av
 
     with (
         av.open(str(part)) as source,
         av.open(str(whole), "w", format=kind.format, options=dict(kind.whole)) as output,
     ):
+        if comment:
+            output.metadata["comment"] = comment
         streams = [_copied(source, output)]
         if track is not None:
             track.add_to(output)

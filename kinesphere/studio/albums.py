@@ -12,10 +12,11 @@ from kinesphere.checkpoints import Checkpoint
 from kinesphere.models import Generator
 from kinesphere.sources.pictures import SUFFIXES
 from kinesphere.studio import alignment, batch, perceptual
+from kinesphere.studio import encoder as encoders
 from kinesphere.studio.alignment import Similarity
 from kinesphere.studio.batch import Batch, Found
-from kinesphere.studio.encoder import Encoder
 from kinesphere.studio.framing import Framing
+from kinesphere.studio.latents import Fingerprint
 from kinesphere.studio.perceptual import Distance
 from kinesphere.studio.projection import Plan, nearness
 from kinesphere.studio.squares import Unreadable, decoded, over
@@ -97,7 +98,12 @@ def distance(name: str, checkpoint: Checkpoint, vgg: Path | None, lpips: Path | 
 
 
 class Album:
-    """Pictures that are projected with one model, alike. Raises KinesphereError for a way of aligning that there is not."""
+    """Pictures that are projected with one model, alike.
+
+    encoder  whose guess is one of the beginnings: a name as `encoder.chosen` takes it
+
+    Raises KinesphereError for a way of aligning that there is not, and as `encoder.chosen`.
+    """
 
     def __init__(
         self,
@@ -110,10 +116,11 @@ class Album:
         film: bool = False,
         mask: Path | None = None,
         align: str = "middle",
-        guess: Encoder | None = None,
+        encoder: str = "own",
     ) -> None:
         self.G, self.model, self.out, self.plan, self.seek = G, model, out, plan, seek
-        self.class_index, self.film, self.guess = class_index, film, guess
+        self.class_index, self.film = class_index, film
+        self.guess = None if plan.official else encoders.chosen(encoder, Fingerprint.of(G), class_index)
         self.framing = Framing(G, align, class_index)
         self.mask = None if mask is None else self._masked(mask)
 
@@ -149,7 +156,7 @@ class Album:
             self.class_index,
             self.seek,
             self.framing.chart,
-            self.guess,
+            self.guess and self.guess.to(self.G.w_avg.device),
         )
         for found in together.run(lambda step: on_step(step.done, step.of)):
             yield found.name, found

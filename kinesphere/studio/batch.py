@@ -16,13 +16,13 @@ from safetensors.torch import load_file
 from safetensors.torch import save_file as save_tensors
 from torch import Tensor
 
-from kinesphere import files
+from kinesphere import __version__, files
 from kinesphere.models import Generator
 from kinesphere.ops import to_pixels
 from kinesphere.studio import prints, recipes
 from kinesphere.studio.charts import Chart
 from kinesphere.studio.encoder import Encoder
-from kinesphere.studio.latents import draw, hashed
+from kinesphere.studio.latents import Latent, draw, hashed
 from kinesphere.studio.perceptual import Distance
 from kinesphere.studio.projection import Meters, Plan, Projection, Step, nearness, plain
 from kinesphere.types import KinesphereError
@@ -43,7 +43,7 @@ class Found:
 
 class Batch:
     """Some pictures on their way to latents in a folder: NAME.safetensors, NAME.png (what was found, with its recipe),
-    NAME.sheet.png (side by side) and, where asked, NAME.mp4 (the way).
+    NAME.sheet.png (side by side) and, where asked, NAME.mp4 (the way; its comment says how it was made).
 
     pictures  name -> [H, W, 3] uint8, of the model's size
     mask      [H, W], 0 to 1: where the pictures count
@@ -160,11 +160,15 @@ class Batch:
             )
             sheet = recipes.save(shown, self.out / f"{name}.sheet.png", recipe)
             if self.way:
-                prints.film(
-                    self.pictures[n], [*(pictures[n] for pictures in self.way), drawn], self.out / f"{name}.mp4"
-                )
+                way = [*(pictures[n] for pictures in self.way), drawn]
+                prints.film(self.pictures[n], way, self.out / f"{name}.mp4", self._told(place, path))
             found.append(Found(name, path, sheet, meters[n]))
         return found
+
+    def _told(self, place: Latent, path: Path) -> str:
+        """What the film of the way says of itself: the model, where the way ends, the plan and the picture."""
+        model = {"name": recipes.named(self.model), "whole": place.model.whole}
+        return json.dumps({"kinesphere": __version__, "model": model, "latent": path.name, **place.origin})
 
     def _marks(self, n: int) -> list[prints.Mark]:
         marks, begun = [], 0

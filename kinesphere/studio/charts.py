@@ -14,7 +14,7 @@ from kinesphere.models import Generator
 from kinesphere.studio.sheets import z_to_ws
 
 SAMPLED = 10_000  # latents that the shape of W is taken of
-FEW = 1e-3  # of them are farther out than `Chart.natural`
+FEW = 0.05  # of them are farther out than `Chart.natural`
 SMALL = 64  # pixels at which pictures are compared
 STEP = 0.1  # sigmas; a small one, along which a picture still changes evenly
 TOGETHER = 32  # pictures drawn at once
@@ -34,7 +34,7 @@ class Chart:
     inverse: Tensor  # [w_dim, w_dim]
     rank: int  # how many directions W really extends in
     wide: float  # the root mean square distance of natural w from the mean
-    natural: float  # the radius that one natural latent in a thousand exceeds
+    natural: float  # the radius that one natural latent in twenty exceeds
 
     @classmethod
     @torch.no_grad()

@@ -16,10 +16,9 @@ from typing import Any, Protocol
 import torch
 
 from kinesphere import checkpoints
-from kinesphere.studio import albums, encoder
+from kinesphere.studio import albums
 from kinesphere.studio.albums import Album
 from kinesphere.studio.batch import Found
-from kinesphere.studio.latents import Fingerprint
 from kinesphere.studio.projection import Plan
 from kinesphere.types import KinesphereError
 
@@ -47,17 +46,15 @@ class Commission:
     encoder: str = "own"
 
     def album(self, device: str) -> Album:
-        """Raises KinesphereError as `checkpoints.load`, `albums.distance`, `encoder.chosen` and `Album` do."""
+        """Raises KinesphereError as `checkpoints.load`, `albums.distance` and `Album` do."""
         checkpoint = checkpoints.load(self.model)
         for network in (checkpoint.G_ema, checkpoint.D):
             if network is not None:
                 network.to(device)
         seek = albums.distance(self.distance, checkpoint, self.vgg, self.lpips)
-        G = checkpoint.G_ema
-        guess = None if self.plan.official else encoder.chosen(self.encoder, Fingerprint.of(G), self.class_index)
         return Album(
-            G, self.model, self.out, self.plan, seek, self.class_index, self.film, self.mask, self.align,
-            guess and guess.to(device),
+            checkpoint.G_ema, self.model, self.out, self.plan, seek, self.class_index, self.film, self.mask, self.align,
+            self.encoder,
         )  # fmt: skip
 
 

@@ -69,7 +69,8 @@ class Follower:
         drawn = self._drawn(torch.cat(places))
         goals = goal.expand_as(drawn)
         apart = (nearness(drawn, goals) / scale).tolist()
-        best = len(apart) - 1 if apart[-1] < RATHER * apart[0] else 0
+        nearer = self.steps == 0 or apart[-1] < RATHER * apart[0]
+        best = len(apart) - 1 if nearer else 0
         self.restarted, self.cut = best > 0, apart[0] > CUT * self._before
         self._before, self.left = apart[best], float(unexplained(drawn, goals)[best])
         if self.restarted or self.cut:

@@ -86,9 +86,12 @@ def looks(steps: int) -> list[int]:
     return sorted({round(math.expm1(math.log1p(steps) * i / (FILM_FRAMES - 1))) for i in range(FILM_FRAMES)})
 
 
-def film(goal: np.ndarray, way: Sequence[np.ndarray], path: Path) -> Path:
-    """The picture on the left, on the right how it was found, as an MP4; [H, W, 3] uint8. Replaces the file that is there."""
-    sink = VideoFile(path, overwrite=True)
+def film(goal: np.ndarray, way: Sequence[np.ndarray], path: Path, told: str = "") -> Path:
+    """The picture on the left, on the right how it was found, as an MP4; [H, W, 3] uint8. Replaces the file that is there.
+
+    `told`, how it was made, is the comment in its metadata.
+    """
+    sink = VideoFile(path, overwrite=True, comment=told)
     side = max(TILE, goal.shape[0])
     still = _enlarged(goal, side)
     sink.open((2 * side, side), FILM_RATE)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from kinesphere import __version__, files
 from kinesphere.models import Generator
@@ -18,10 +18,12 @@ from kinesphere.studio import recipes
 from kinesphere.studio.keys import Kept
 from kinesphere.studio.latents import Fingerprint, Latent
 from kinesphere.studio.plans import Plan
-from kinesphere.studio.recipes import DAMAGED, encoded, named
+from kinesphere.studio.recipes import DAMAGED, Told, encoded, named
 from kinesphere.types import KinesphereError
 
 LARGEST = 2**29  # bytes
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,8 @@ class Sidecar:
                 except (ValueError, ZeroDivisionError, binascii.Error):
                     raise KinesphereError(DAMAGED) from None
                 return cls(name, Fingerprint(whole, mapping), plan)
+            case {"patch": _} | {"take": _}:
+                raise KinesphereError("it is not of a walk: kinesphere render --recipe makes that again")
         raise KinesphereError(DAMAGED)
 
 
@@ -104,22 +108,31 @@ def of(plan: Plan, model: str, G: Generator) -> Sidecar:
 
 
 @contextmanager
-def beside(film: Path, sidecar: Sidecar) -> Iterator[None]:
-    """Within it the film is drawn. However it ends, what is there of it is told how it was made."""
+def beside(film: Path, told: Told) -> Iterator[None]:
+    """Within it the film is drawn. However it ends, what is there of it is told how it was made.
+
+    An older film that is still there, because none came in its place, keeps what was said of it.
+    """
+    before = _state(film)
     try:
         yield
     finally:
-        if film.exists():
-            _write(sidecar, path(film))
+        if _state(film) not in (None, before):
+            _write(told, path(film))
 
 
 def read(film: Path) -> Sidecar:
-    """What is said of a film; `film` may be what says it, too, or its preview. Raises KinesphereError, naming the file."""
+    """What is said of a walk; `film` may be what says it, too, or its preview. Raises KinesphereError, naming the file."""
+    return parsed(film, Sidecar.from_json)
+
+
+def parsed(film: Path, made: Callable[[str], Made]) -> Made:
+    """What is said of a film, as `made` understands it; otherwise as `read`."""
     told = film if film.suffix in (".json", ".png") else path(film)
     try:
         if told.stat().st_size > LARGEST:
             raise KinesphereError(DAMAGED)
-        return Sidecar.from_json(recipes.text_of(told) if told.suffix == ".png" else told.read_text())
+        return made(recipes.text_of(told) if told.suffix == ".png" else told.read_text())
     except (OSError, UnicodeDecodeError) as error:
         raise KinesphereError(
             f"{told.name}, which says how a film was made, cannot be read: {files.reason(error)}"
@@ -128,9 +141,17 @@ def read(film: Path) -> Sidecar:
         raise KinesphereError(f"{told.name}: {error}") from None
 
 
-def _write(sidecar: Sidecar, target: Path) -> None:
+def _state(film: Path) -> tuple[int, int] | None:
+    """Which film is there, and when it, or the newest frame of a folder, was written (ns); None where there is none."""
+    if not film.exists():
+        return None
+    written = [film, *film.iterdir()] if film.is_dir() else [film]
+    return film.stat().st_ino, max(part.stat().st_mtime_ns for part in written)
+
+
+def _write(told: Told, target: Path) -> None:
     try:
-        files.replace(target, lambda unfinished: unfinished.write_text(sidecar.to_json()))
+        files.replace(target, lambda unfinished: unfinished.write_text(told.to_json()))
     except OSError as error:
         raise KinesphereError(f"{str(target)!r} cannot be written: {files.reason(error)}") from None
 

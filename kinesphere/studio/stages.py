@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 TRIED, KEPT = 512, 4  # samples that are looked at to begin with; those, the best, from which the search goes on
 LR = 0.1  # learning rate on the chart
-SHORT, BOLDEST = 250, 2.0  # steps that want no more than that; how many times as much fewer are given, at most
+SHORT, BOLDEST = 375, 2.0  # steps that want no more than that; how many times as much fewer are given, at most
 RISE = 15  # steps in which it rises, at least
 PRIOR, HINGE = 1e-3, 0.1  # weights of the squared radius, and of what is beyond that of natural latents
 EDITABLE = 1e-2  # weight of the rows' mean square offset in the middle of the slider
@@ -124,7 +124,7 @@ def off_map(chart: Chart, u: Tensor, strictly: float = 1.0) -> Tensor:
 
 
 def falling(t: float, bold: float = 1.0, rise: float = 0.05) -> float:
-    """The learning rate of a stage on the chart: up over `rise` of it, then down to nothing along a half cosine; `bold` times LR."""
+    """The learning rate of a stage on the chart, `bold` times LR: up over `rise` of it, down along a half cosine to nothing."""
     return bold * LR * min(1.0, t / rise) * (1 + math.cos(math.pi * t)) / 2
 
 

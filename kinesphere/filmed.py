@@ -1,0 +1,254 @@
+"""How a film of a patch or of a take was made, told in a file beside it, so that its frames can be made again, bit for bit."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from kinesphere import __version__, checkpoints, engine, files, patch, takes
+from kinesphere.checkpoints import Checkpoint
+from kinesphere.patch import Patch
+from kinesphere.sinks import VideoFile
+from kinesphere.sources import Pictures, Video
+from kinesphere.studio import sidecars
+from kinesphere.studio.latents import Fingerprint
+from kinesphere.studio.recipes import DAMAGED, named
+from kinesphere.types import KinesphereError
+
+NAMING = frozenset({"path", "file", "weights", "recording", "encoder"})  # keys of a patch that may name a file
+FASTEST, LARGEST = 1000, 8192  # frames a second; pixels of a side
+UNKNOWN = Fingerprint()  # the model's, of a film that was not made yet
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is not told of a film, as its frames do not depend on it."""
+
+    out: Path  # .mp4 or .webm
+    device: str = "cpu"
+    sound: Path | None = None  # of a take: a file whose sound is put under the film
+    overwrite: bool = False  # whether a film that is there may be replaced
+    on_note: Callable[[str], None] = lambda note: None  # is told what may differ from what was played
+    on_frame: Callable[[int, int], None] = lambda done, of: None
+
+
+@dataclass(frozen=True)
+class OfPatch:
+    """A film of a patch: all that its frames depend on."""
+
+    patch: Patch  # as it is rendered, without sinks
+    frames: int
+    fps: Fraction
+    files: Mapping[str, str]  # that it is made from: SHA-256 by path, as the patch names it
+    fingerprint: Fingerprint = UNKNOWN
+
+    @classmethod
+    def of(cls, played: Patch, seconds: float | None, fps: Fraction | None) -> OfPatch:
+        """One that is to be made; None: as the patch's source has it. Raises KinesphereError as `engine.length`."""
+        frames, rate = engine.length(played, seconds, fps)
+        return cls(replace(played, sinks={}), frames, rate, {name: digest(name) for name in _named_files(played)})
+
+    def draw(self, wanted: Wanted) -> int:
+        """Make the film, and tell it how. Returns the number of frames. Raises KinesphereError as the engine and the file do."""
+        checkpoint = checkpoints.load(self.patch.model)
+        told = replace(self, fingerprint=_met(checkpoint, self.patch.model, self.fingerprint))
+        heard, start = engine.sound(self.patch)
+        film = VideoFile(wanted.out, sound=heard, sound_start=start, overwrite=wanted.overwrite)
+        instrument = engine.Engine(replace(self.patch, sinks={"film": film}), checkpoint, wanted.device)
+        with sidecars.beside(wanted.out, told):
+            engine.render(instrument, self.frames, self.fps, lambda done: wanted.on_frame(done, self.frames))
+        return self.frames
+
+    def now_at(self, source: str | None, model: str | None) -> OfPatch:
+        """The same, where its first source and its model are elsewhere now.
+
+        Raises KinesphereError where a file that it is made from is gone, or another than it was.
+        """
+        seen = {name: str(s.path) for name, s in self.patch.sources.items() if isinstance(s, Video | Pictures)}
+        first = next(iter(seen.values()), None)
+        if source is not None and first is None:
+            raise KinesphereError(f"this film has no source, so --source {source} has nothing to replace")
+        here = source or first
+        edits = {f"sources.{name}.path": here for name, path in seen.items() if path == first}
+        there = patch.changed(self.patch, edits | {"model": model or self.patch.model})
+        return replace(self, patch=there, files=_checked(self.files, first, here))
+
+    def to_json(self) -> str:
+        said = {
+            "kinesphere": __version__,
+            "model": _said(self.patch.model, self.fingerprint),
+            "patch": patch.document(replace(self.patch, model=named(self.patch.model))),
+            "frames": self.frames,
+            "fps": str(self.fps),
+            "files": dict(self.files),
+        }
+        return json.dumps(said, indent=1)
+
+
+@dataclass(frozen=True)
+class OfTake:
+    """A film of a take, which holds what was played: what else its frames depend on."""
+
+    path: str
+    fps: Fraction
+    size: int | None  # pixels of a side; None: the model's own
+    model: str | None  # another for all of it; None: those that the take names
+    files: Mapping[str, str]  # the take: SHA-256 by path
+    fingerprint: Fingerprint = UNKNOWN  # of that other model
+
+    @classmethod
+    def of(cls, path: str, fps: Fraction, size: int | None, model: str | None) -> OfTake:
+        """One that is to be made. Raises BadTake for what is no take."""
+        takes.Take.open(path).close()
+        return cls(path, fps, size, model, {path: digest(path)})
+
+    def draw(self, wanted: Wanted) -> int:
+        """Make the film, and tell it how. Returns the number of frames. Raises KinesphereError as `takes.render_take`."""
+        told = self
+        load: Callable[[str], Checkpoint] = checkpoints.load
+        if self.model is not None:
+            checkpoint = checkpoints.load(self.model)
+            told = replace(self, fingerprint=_met(checkpoint, self.model, self.fingerprint))
+            load = {self.model: checkpoint}.__getitem__
+        with takes.Take.open(self.path) as take, sidecars.beside(wanted.out, told):
+            return takes.render_take(
+                take, wanted.out, self.fps, self.model, wanted.device, self.size, wanted.sound,
+                overwrite=wanted.overwrite, load=load, on_note=wanted.on_note, on_frame=wanted.on_frame,
+            )  # fmt: skip
+
+    def now_at(self, source: str | None, model: str | None) -> OfTake:
+        """The same, where the take and its model are elsewhere now.
+
+        Raises KinesphereError where the take is gone, or another than it was, and for a model that the film did not have.
+        """
+        if model is not None and self.model is None:
+            raise KinesphereError("this film was made with the models that its take names: leave out --model")
+        here = source or self.path
+        return replace(self, path=here, model=model or self.model, files=_checked(self.files, self.path, here))
+
+    def to_json(self) -> str:
+        said = {
+            "kinesphere": __version__,
+            "model": self.model and _said(self.model, self.fingerprint),
+            "take": self.path,
+            "fps": str(self.fps),
+            "size": self.size,
+            "files": dict(self.files),
+        }
+        return json.dumps(said, indent=1)
+
+
+def read(film: Path) -> OfPatch | OfTake:
+    """What is told of a film; `film` may be what tells it, too. Raises KinesphereError, naming the file."""
+    return sidecars.parsed(film, from_json)
+
+
+def from_json(text: str) -> OfPatch | OfTake:
+    """Raises KinesphereError for what tells no film of a patch or a take, BadPatch for a patch that this version cannot have."""
+    try:
+        said = json.loads(text)
+    except (ValueError, RecursionError):
+        said = None
+    match said:
+        case {"model": model, "patch": dict(document), "frames": int(frames), "fps": fps, "files": read_from} if (
+            frames > 0
+        ):
+            name, fingerprint = _model(model)
+            played = patch.from_document(document | {"model": name}, "the patch of this film")
+            return OfPatch(played, frames, _fps(fps), _digests(read_from), fingerprint)
+        case {"model": model, "take": str(path), "fps": fps, "size": int() | None as size, "files": read_from} if (
+            size is None or 0 < size <= LARGEST
+        ):
+            other, fingerprint = (None, UNKNOWN) if model is None else _model(model)
+            return OfTake(path, _fps(fps), size, other, _digests(read_from), fingerprint)
+        case {"keys": _}:
+            raise KinesphereError("it is of a walk: kinesphere walk --recipe makes that again")
+    raise KinesphereError(DAMAGED)
+
+
+def digest(name: str) -> str:
+    """SHA-256 of a file, or of all the names and files in a folder, 64 hexadecimal digits. Raises KinesphereError."""
+    path = Path(name).expanduser()
+    try:
+        if not path.is_dir():
+            with path.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        whole = hashlib.sha256()
+        for inner in sorted(path.rglob("*")):
+            if inner.is_file():
+                whole.update(f"{inner.relative_to(path).as_posix()} {digest(str(inner))}\n".encode())
+        return whole.hexdigest()
+    except OSError as error:
+        raise KinesphereError(f"{name!r} cannot be read: {files.reason(error)}") from None
+
+
+def _named_files(played: Patch) -> Iterator[str]:
+    """The files and folders that a patch names and that are there."""
+    parts: list[Any] = [patch.document(replace(played, sinks={}))]
+    for part in parts:  # which grows
+        if isinstance(part, dict):
+            parts += part.values()
+            yield from (v for key, v in part.items() if key in NAMING and isinstance(v, str) and _is_there(v))
+        elif isinstance(part, list):
+            parts += part
+
+
+def _is_there(name: str) -> bool:
+    return os.path.exists(os.path.expanduser(name))
+
+
+def _checked(made_from: Mapping[str, str], first: str | None, here: str | None) -> dict[str, str]:
+    """The files of a film, of which the `first` lies `here` now. Raises KinesphereError where one is gone, or another."""
+    now = {}
+    for name, before in made_from.items():
+        there = here if name == first and here is not None else name
+        way_out = "say with --source where it is" if name == first else "put it back"
+        if not _is_there(there):
+            raise KinesphereError(f"{there}, of which this film was made, is gone: {way_out}")
+        if digest(there) != before:
+            raise KinesphereError(f"{there} is not what this film was made of, but another or changed since: {way_out}")
+        now[there] = before
+    return now
+
+
+def _met(checkpoint: Checkpoint, name: str, before: Fingerprint) -> Fingerprint:
+    """The fingerprint of a model. Raises KinesphereError where the film was made `before` with another one."""
+    found = Fingerprint.of(checkpoint.G_ema)
+    if before not in (UNKNOWN, found):
+        raise KinesphereError(
+            f"this film was made with another model than {named(name)}: say with --model where its own is"
+        )
+    return found
+
+
+def _said(model: str, fingerprint: Fingerprint) -> dict[str, str]:
+    return {"name": named(model), "whole": fingerprint.whole, "mapping": fingerprint.mapping}
+
+
+def _model(said: Any) -> tuple[str, Fingerprint]:
+    match said:
+        case {"name": str(name), "whole": str(whole), "mapping": str(mapping)}:
+            return name, Fingerprint(whole, mapping)
+    raise KinesphereError(DAMAGED)
+
+
+def _fps(said: Any) -> Fraction:
+    try:
+        fps = Fraction(said)
+    except (ValueError, TypeError, ZeroDivisionError):
+        raise KinesphereError(DAMAGED) from None
+    if not 0 < fps <= FASTEST:
+        raise KinesphereError(DAMAGED)
+    return fps
+
+
+def _digests(said: Any) -> dict[str, str]:
+    if not isinstance(said, dict) or not all(isinstance(value, str) for value in said.values()):
+        raise KinesphereError(DAMAGED)
+    return said
