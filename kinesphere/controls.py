@@ -223,6 +223,7 @@ WORDS: Mapping[str, Words] = {
     "video file.preset": Words("Effort", "How hard the film is packed: slower makes a smaller file."),
     "video file.chroma": Words("Colour", "420 plays everywhere, 444 keeps every detail of colour."),
     "video file.sound": Words("Sound", "A file whose sound the film gets.", unit="file"),
+    "video file.comment": Words("Comment", "What the film says of itself, for players that show it."),
     "video file.sound_start": Words("Sound from", "Where in that file the sound begins.", 0, 600, 0.1, "s"),
     "video file.overwrite": Words("Replace", "May take the place of a film with the same name."),
     "gif.path": Words("File", "Where the GIF goes; it ends in .gif.", unit="file"),

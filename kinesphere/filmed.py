@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from kinesphere.types import KinesphereError
 NAMING = frozenset({"path", "file", "weights", "recording", "encoder"})  # keys of a patch that may name a file
 FASTEST, LARGEST = 1000, 8192  # frames a second; pixels of a side
 UNKNOWN = Fingerprint()  # the model's, of a film that was not made yet
+ELSEWHERE = "say with --model where its own is"
 
 
 @dataclass(frozen=True)
@@ -52,12 +53,12 @@ class OfPatch:
     def of(cls, played: Patch, seconds: float | None, fps: Fraction | None) -> OfPatch:
         """One that is to be made; None: as the patch's source has it. Raises KinesphereError as `engine.length`."""
         frames, rate = engine.length(played, seconds, fps)
-        return cls(replace(played, sinks={}), frames, rate, {name: digest(name) for name in _named_files(played)})
+        return cls(replace(played, sinks={}), frames, rate, _digested(_named_files(replace(played, sinks={}))))
 
     def draw(self, wanted: Wanted) -> int:
         """Make the film, and tell it how. Returns the number of frames. Raises KinesphereError as the engine and the file do."""
         checkpoint = checkpoints.load(self.patch.model)
-        told = replace(self, fingerprint=_met(checkpoint, self.patch.model, self.fingerprint))
+        told = replace(self, fingerprint=_met(checkpoint, self.patch.model, self.fingerprint, ELSEWHERE))
         heard, start = engine.sound(self.patch)
         film = VideoFile(wanted.out, sound=heard, sound_start=start, overwrite=wanted.overwrite)
         instrument = engine.Engine(replace(self.patch, sinks={"film": film}), checkpoint, wanted.device)
@@ -82,7 +83,7 @@ class OfPatch:
     def to_json(self) -> str:
         said = {
             "kinesphere": __version__,
-            "model": _said(self.patch.model, self.fingerprint),
+            "model": _said(named(self.patch.model), self.fingerprint),
             "patch": patch.document(replace(self.patch, model=named(self.patch.model))),
             "frames": self.frames,
             "fps": str(self.fps),
@@ -99,24 +100,33 @@ class OfTake:
     fps: Fraction
     size: int | None  # pixels of a side; None: the model's own
     model: str | None  # another for all of it; None: those that the take names
-    files: Mapping[str, str]  # the take: SHA-256 by path
-    fingerprint: Fingerprint = UNKNOWN  # of that other model
+    files: Mapping[str, str]  # the take and the kept latents that were played: SHA-256 by path, as they are named
+    models: Mapping[str, Fingerprint] = field(default_factory=dict)  # that drew it, by name
 
     @classmethod
     def of(cls, path: str, fps: Fraction, size: int | None, model: str | None) -> OfTake:
-        """One that is to be made. Raises BadTake for what is no take."""
-        takes.Take.open(path).close()
-        return cls(path, fps, size, model, {path: digest(path)})
+        """One that is to be made. Raises BadTake for what is no take, BadPatch for a patch that this version cannot have."""
+        with takes.Take.open(path) as take:
+            drawn = (replace(played, sources={}, features={}, sinks={}) for _, played in take.patches())
+            latents = dict.fromkeys(name for played in drawn for name in _named_files(played))
+        return cls(path, fps, size, model, _digested([path, *latents]))
 
     def draw(self, wanted: Wanted) -> int:
-        """Make the film, and tell it how. Returns the number of frames. Raises KinesphereError as `takes.render_take`."""
-        told = self
-        load: Callable[[str], Checkpoint] = checkpoints.load
-        if self.model is not None:
-            checkpoint = checkpoints.load(self.model)
-            told = replace(self, fingerprint=_met(checkpoint, self.model, self.fingerprint))
-            load = {self.model: checkpoint}.__getitem__
-        with takes.Take.open(self.path) as take, sidecars.beside(wanted.out, told):
+        """Make the film, and tell it how. Returns the number of frames.
+
+        Raises KinesphereError as `takes.render_take`, and, before a frame is drawn, where a model is another than it was.
+        """
+        way_out = ELSEWHERE if self.model else "put it back"
+        for name, before in self.models.items():
+            _met(checkpoints.load(name), name, before, way_out)
+        models = dict[str, Fingerprint]()  # which the film's sidecar has once they were met
+
+        def load(name: str) -> Checkpoint:
+            checkpoint = checkpoints.load(name)
+            models[name] = Fingerprint.of(checkpoint.G_ema)
+            return checkpoint
+
+        with takes.Take.open(self.path) as take, sidecars.beside(wanted.out, replace(self, models=models)):
             return takes.render_take(
                 take, wanted.out, self.fps, self.model, wanted.device, self.size, wanted.sound,
                 overwrite=wanted.overwrite, load=load, on_note=wanted.on_note, on_frame=wanted.on_frame,
@@ -130,12 +140,16 @@ class OfTake:
         if model is not None and self.model is None:
             raise KinesphereError("this film was made with the models that its take names: leave out --model")
         here = source or self.path
-        return replace(self, path=here, model=model or self.model, files=_checked(self.files, self.path, here))
+        models = {model or name: known for name, known in self.models.items()}
+        return replace(
+            self, path=here, model=model or self.model, files=_checked(self.files, self.path, here), models=models
+        )
 
     def to_json(self) -> str:
         said = {
             "kinesphere": __version__,
-            "model": self.model and _said(self.model, self.fingerprint),
+            "model": self.model and named(self.model),
+            "models": [_said(named(name) if self.model else name, known) for name, known in self.models.items()],
             "take": self.path,
             "fps": str(self.fps),
             "size": self.size,
@@ -162,11 +176,15 @@ def from_json(text: str) -> OfPatch | OfTake:
             name, fingerprint = _model(model)
             played = patch.from_document(document | {"model": name}, "the patch of this film")
             return OfPatch(played, frames, _fps(fps), _digests(read_from), fingerprint)
-        case {"model": model, "take": str(path), "fps": fps, "size": int() | None as size, "files": read_from} if (
-            size is None or 0 < size <= LARGEST
-        ):
-            other, fingerprint = (None, UNKNOWN) if model is None else _model(model)
-            return OfTake(path, _fps(fps), size, other, _digests(read_from), fingerprint)
+        case {
+            "model": str() | None as other,
+            "models": list(models),
+            "take": str(path),
+            "fps": fps,
+            "size": int() | None as size,
+            "files": read_from,
+        } if size is None or 0 < size <= LARGEST:
+            return OfTake(path, _fps(fps), size, other, _digests(read_from), dict(map(_model, models)))
         case {"keys": _}:
             raise KinesphereError("it is of a walk: kinesphere walk --recipe makes that again")
     raise KinesphereError(DAMAGED)
@@ -188,9 +206,13 @@ def digest(name: str) -> str:
         raise KinesphereError(f"{name!r} cannot be read: {files.reason(error)}") from None
 
 
+def _digested(names: Iterable[str]) -> dict[str, str]:
+    return {name: digest(name) for name in names}
+
+
 def _named_files(played: Patch) -> Iterator[str]:
     """The files and folders that a patch names and that are there."""
-    parts: list[Any] = [patch.document(replace(played, sinks={}))]
+    parts: list[Any] = [patch.document(played)]
     for part in parts:  # which grows
         if isinstance(part, dict):
             parts += part.values()
@@ -217,18 +239,16 @@ def _checked(made_from: Mapping[str, str], first: str | None, here: str | None) 
     return now
 
 
-def _met(checkpoint: Checkpoint, name: str, before: Fingerprint) -> Fingerprint:
+def _met(checkpoint: Checkpoint, name: str, before: Fingerprint, way_out: str) -> Fingerprint:
     """The fingerprint of a model. Raises KinesphereError where the film was made `before` with another one."""
     found = Fingerprint.of(checkpoint.G_ema)
     if before not in (UNKNOWN, found):
-        raise KinesphereError(
-            f"this film was made with another model than {named(name)}: say with --model where its own is"
-        )
+        raise KinesphereError(f"this film was made with another model than {named(name)}: {way_out}")
     return found
 
 
-def _said(model: str, fingerprint: Fingerprint) -> dict[str, str]:
-    return {"name": named(model), "whole": fingerprint.whole, "mapping": fingerprint.mapping}
+def _said(name: str, fingerprint: Fingerprint) -> dict[str, str]:
+    return {"name": name, "whole": fingerprint.whole, "mapping": fingerprint.mapping}
 
 
 def _model(said: Any) -> tuple[str, Fingerprint]:

@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +35,11 @@ class Double:
     fails_at: Path | None = None
     given: list[list[Path]] = field(default_factory=list)
     renewed: int = 0
-    closed: bool = False
+    ended: list[str] = field(default_factory=list)  # in which order; may be one list of several
+
+    @property
+    def closed(self):
+        return "closed" in self.ended
 
     def submit(self, part):
         self.given.append(list(part))
@@ -56,8 +60,11 @@ class Double:
     def renew(self):
         self.renewed += 1
 
+    def stop(self):
+        self.ended.append("told")
+
     def close(self):
-        self.closed = True
+        self.ended.append("closed")
 
 
 def test_every_part_is_given_away_once_and_told_of():
@@ -90,6 +97,14 @@ def test_cancelled_it_closes_its_posts():
     assert next(outcomes) == ("a.png", "seen")
     outcomes.close()
     assert post.closed and post.given == [[A]]
+
+
+def test_all_are_told_to_stop_before_one_is_waited_for():
+    ended = []
+    outcomes = crews.project([[A], [B], [C]], [Double(ended=ended), Double(ended=ended)])
+    next(outcomes)
+    outcomes.close()
+    assert ended == ["told", "told", "closed", "closed"]
 
 
 # Real ones ----------------------------------------------------------------------------------------------------------------
@@ -126,6 +141,17 @@ def alike(several, one):
         assert np.array_equal(*(np.asarray(Image.open(found[name].sheet)) for found in (several, one)))
 
 
+def endless(commission):
+    return replace(commission, plan=Plan(steps=100_000, rows=8))
+
+
+def cancelled(posts, parts):
+    """One worker has said that its picture is broken and the other has begun, when nobody wants to know more."""
+    outcomes = crews.project([parts[0], parts[1][1:]], posts)
+    assert next(outcomes)[0] == "3.png"
+    outcomes.close()
+
+
 def test_two_processes_of_which_one_is_killed_find_what_one_worker_finds(commission, parts, tmp_path, monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: 2)  # a core each, as here
     posts = crews.local(commission, 2, "cpu")
@@ -135,10 +161,15 @@ def test_two_processes_of_which_one_is_killed_find_what_one_worker_finds(commiss
 
 
 def test_a_worker_that_is_told_to_stop_keeps_what_it_has_begun(commission, parts):
-    asked = iter([False] * 9)
     worker = crews.Worker(commission, "cpu", 1)
+    worker.stop()
     with pytest.raises(KeyboardInterrupt):
-        worker.project(parts[0], lambda: next(asked, True))
+        worker.project(parts[0])
+    assert [path.name[:12] for path in commission.out.iterdir()] == [".unfinished-"]
+
+
+def test_cancelled_processes_keep_what_they_have_begun(commission, parts):
+    cancelled(crews.local(endless(commission), 2, "cpu"), parts)
     assert [path.name[:12] for path in commission.out.iterdir()] == [".unfinished-"]
 
 
@@ -149,6 +180,15 @@ def test_a_ray_cluster_finds_what_one_worker_finds(commission, parts, tmp_path):
     finally:
         ray.shutdown()
     alike(several, of_one_worker(commission, parts, tmp_path / "one"))
+
+
+def test_cancelled_workers_of_a_cluster_keep_what_they_have_begun(commission, parts):
+    ray = pytest.importorskip("ray", reason="Ray is not installed (pip install 'kinesphere[ray]')")
+    try:
+        cancelled(crews.cluster(endless(commission), "local", 2), parts)
+    finally:
+        ray.shutdown()
+    assert [path.name[:12] for path in commission.out.iterdir()] == [".unfinished-"]
 
 
 def test_without_ray_it_is_said_how_to_get_it(commission, monkeypatch):

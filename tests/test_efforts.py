@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from conftest import tiny_generator
 
 from kinesphere.studio import efforts, encoder
 from kinesphere.studio.charts import Chart
@@ -57,6 +58,10 @@ def test_the_others_search_with_the_guess_among_the_beginnings(tiny, goal, guess
     assert (tried - guess).norm(dim=1).min() < 0.1 * (tried - guess).norm(dim=1).max()
 
 
-def test_a_class_that_it_does_not_know_is_searched(tiny, goal, guess):
-    assert [stage for stage, _ in efforts.begun(tiny, goal, "quick", class_index=0).lengths()] == ["w"]
-    assert encoder.chosen("own", Fingerprint.of(tiny), class_index=1) is None
+def test_a_class_that_it_does_not_know_is_searched(monkeypatch):
+    G = tiny_generator("stylegan2", c_dim=2)
+    own = Encoder.beginning(G, Chart.of(G, 0), 0).eval()
+    monkeypatch.setattr(encoder, "shipped", lambda told: own)
+    goal = torch.zeros(1, 3, 32, 32)
+    stages = [[stage for stage, _ in efforts.begun(G, goal, "quick", class_index=i).lengths()] for i in (0, 1)]
+    assert stages == [["w"], ["search", "w"]]

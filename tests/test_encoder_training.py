@@ -91,6 +91,16 @@ def test_what_ends_it_leaves_the_encoder_and_a_way_on(tmp_path):
     assert alike(other.state_dict(), Encoder.load(out).state_dict())
 
 
+def test_what_fails_in_its_first_step_leaves_the_encoder_that_is_there(tmp_path):
+    out = tmp_path / "one.safetensors"
+    out.write_bytes(b"a good one")
+    hungry = course()
+    hungry.chart = None  # as if the memory were full
+    with pytest.raises(AttributeError):
+        next(kept(hungry, out))
+    assert out.read_bytes() == b"a good one" and not begun(out)
+
+
 def test_a_state_that_is_damaged_is_named(tmp_path):
     out = tmp_path / "one.safetensors"
     (tmp_path / ".one.state").write_bytes(b"not a state")

@@ -70,12 +70,32 @@ def played(tmp_path):
 def take(tmp_path, played):
     """What an instrument did in 12 steps, as a take."""
     lit = replace(played, latent=patch.Latent(psi=played.latent.psi))
-    instrument = Engine(lit, checkpoints.load(lit.model))
-    with Recorder(tmp_path / "a.mcap", lambda: instrument) as recorder:
-        for i in range(13):
-            light = Drawn(np.asarray(i / 12), i / 30)
-            recorder(Moment(i / 30, 1 / 30, lit, {"light": light}))
-    return str(tmp_path / "a.mcap")
+    return recorded(tmp_path / "a.mcap", [lit] * 13)
+
+
+@pytest.fixture
+def kept(tmp_path, played):
+    """A take in which a latent that was kept is gone to from the seventh step on."""
+    lit = replace(played, latent=patch.Latent(psi=played.latent.psi))
+    return recorded(tmp_path / "kept.mcap", [lit] * 6 + [played] * 7)
+
+
+def recorded(path, patches):
+    """A take of an instrument that played a patch in each step; light rises evenly."""
+    models = {played.model: Engine(played, checkpoints.load(played.model)) for played in reversed(patches)}
+    instrument = models[patches[0].model]
+    with Recorder(path, lambda: instrument) as recorder:
+        for i, now in enumerate(patches):
+            instrument = models[now.model]
+            recorder(Moment(i / 30, 1 / 30, now, {"light": Drawn(np.asarray(i / 12), i / 30)}))
+    return str(path)
+
+
+def another(path):
+    """A model of the same family with other weights."""
+    other = checkpoints.load(MODEL)
+    stir(other.G_ema, 5)
+    checkpoints.save(other, path)
 
 
 @pytest.fixture
@@ -146,9 +166,7 @@ def test_a_file_that_is_gone_or_another_is_refused(played, tmp_path):
 
 def test_another_model_is_refused_and_leaves_no_film(played, tmp_path):
     OfPatch.of(played, None, None).draw(Wanted(tmp_path / "one.mp4"))
-    other = checkpoints.load(MODEL)
-    stir(other.G_ema, 5)
-    checkpoints.save(other, tmp_path / "other.safetensors")
+    another(tmp_path / "other.safetensors")
     again = filmed.read(tmp_path / "one.mp4").now_at(None, str(tmp_path / "other.safetensors"))
     with pytest.raises(KinesphereError, match="another model than other.safetensors: say with --model where"):
         again.draw(Wanted(tmp_path / "two.mp4"))
@@ -203,10 +221,48 @@ def test_a_film_of_a_take_is_made_again(take, drawn, tmp_path, model, size):
 def test_of_a_take_it_is_told_what_was_asked(take, tmp_path):
     OfTake.of(take, Fraction(20), 48, str(tmp_path / "model.pkl")).draw(Wanted(tmp_path / "one.mp4"))
     said = json.loads((tmp_path / "one.mp4.json").read_text())
-    assert (said["take"], said["fps"], said["size"], said["model"]["name"]) == (take, "20", 48, "model.pkl")
-    assert list(said["files"]) == [take]
+    assert (said["take"], said["fps"], said["size"], said["model"]) == (take, "20", 48, "model.pkl")
+    assert list(said["files"]) == [take] and [model["name"] for model in said["models"]] == ["model.pkl"]
     with pytest.raises(KinesphereError, match="no such built-in model"):
         filmed.read(tmp_path / "one.mp4").draw(Wanted(tmp_path / "two.mp4"))
+
+
+def test_a_latent_that_a_take_goes_to_is_watched_and_nothing_that_its_frames_do_not_need(kept, drawn, tmp_path):
+    OfTake.of(kept, Fraction(30), None, None).draw(Wanted(tmp_path / "one.mp4"))
+    there = filmed.read(tmp_path / "one.mp4")
+    assert list(there.files) == [kept, str(tmp_path / "me.safetensors")]
+    (tmp_path / "dance.mp4").unlink()  # its source
+    there.now_at(None, None).draw(Wanted(tmp_path / "two.mp4"))
+    assert moving(drawn["one.mp4"]) and same(drawn["one.mp4"], drawn["two.mp4"])
+    Latent.of_seed(checkpoints.load(MODEL).G_ema, 6).save(tmp_path / "me.safetensors")
+    with pytest.raises(KinesphereError, match=r"me.safetensors is not what this film was made of, but another .*back"):
+        there.now_at(None, None)
+
+
+@pytest.mark.parametrize("given, way_out", [(False, "put it back"), (True, "say with --model where")])
+def test_a_film_of_a_take_is_not_made_with_another_model(take, tmp_path, given, way_out):
+    model = str(tmp_path / "model.pkl") if given else None
+    OfTake.of(take, Fraction(20), None, model).draw(Wanted(tmp_path / "one.mp4"))
+    another(tmp_path / "other.safetensors")
+    (tmp_path / "other.safetensors").replace(tmp_path / "model.pkl")
+    there = filmed.read(tmp_path / "one.mp4").now_at(None, model)
+    with pytest.raises(KinesphereError, match=rf"this film was made with another model than model.pkl: {way_out}"):
+        there.draw(Wanted(tmp_path / "two.mp4"))
+    assert not list(tmp_path.glob("two*"))
+
+
+def test_of_a_take_with_two_models_no_frame_is_drawn_where_the_second_is_another(played, drawn, tmp_path):
+    first, second = str(tmp_path / "model.pkl"), str(tmp_path / "second.safetensors")
+    checkpoints.save(checkpoints.load(MODEL), second)
+    lit = replace(played, latent=patch.Latent(psi=played.latent.psi))
+    take = recorded(tmp_path / "b.mcap", [lit] * 6 + [replace(lit, model=second)] * 7)
+    OfTake.of(take, Fraction(20), None, None).draw(Wanted(tmp_path / "one.mp4"))
+    there = filmed.read(tmp_path / "one.mp4")
+    assert list(there.models) == [first, second]
+    another(second)
+    with pytest.raises(KinesphereError, match="another model than second.safetensors: put it back"):
+        there.draw(Wanted(tmp_path / "two.mp4"))
+    assert not drawn["two.mp4"] and not list(tmp_path.glob("two*"))
 
 
 def test_a_model_that_the_film_of_a_take_did_not_have_is_refused(take, tmp_path):
@@ -241,6 +297,14 @@ def test_a_walk_and_a_film_of_a_patch_name_each_other_s_way_to_be_made_again(pla
 )
 def test_what_is_damaged_is_refused_by_name(played, tmp_path, wrong):
     said = json.loads(OfPatch.of(played, None, None).to_json())
+    (tmp_path / "a.mp4.json").write_text(json.dumps(said | wrong))
+    with pytest.raises(KinesphereError, match="a.mp4.json: its recipe is damaged"):
+        filmed.read(tmp_path / "a.mp4")
+
+
+@pytest.mark.parametrize("wrong", [{"models": None}, {"models": [3]}, {"model": 3}, {"size": -1}], ids=str)
+def test_what_is_damaged_of_a_take_is_refused_by_name(tmp_path, wrong):
+    said = json.loads(OfTake("a.mcap", Fraction(30), None, None, {}).to_json())
     (tmp_path / "a.mp4.json").write_text(json.dumps(said | wrong))
     with pytest.raises(KinesphereError, match="a.mp4.json: its recipe is damaged"):
         filmed.read(tmp_path / "a.mp4")

@@ -184,8 +184,9 @@ def test_a_take_that_was_recorded_in_the_browser_plays_again_to_the_bit(visit, p
     beats(5)
     playing.change({"features.right.region": [0.4, 0.0, 0.9, 1.0]})
     beats(5)
+    recorder = playing.recording.recorder
     page.get_by_role("button", name="Stop recording").click()
-    until(page, lambda: playing.recording.recorder is None)
+    until(page, lambda: playing.recording.recorder is None and not recorder._thread.is_alive())  # it is written whole
     (name,) = names(playing, "takes")
     assert not performance.status().troubles
 

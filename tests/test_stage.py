@@ -35,7 +35,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.websockets import WebSocketDisconnect
 
-from kinesphere import checkpoints, features, patch, runtime, sources
+from kinesphere import checkpoints, engine, features, patch, runtime, sources
 from kinesphere.bends import BENDS
 from kinesphere.checkpoints import Card
 from kinesphere.engine import Engine
@@ -276,6 +276,28 @@ def test_a_number_is_changed_while_a_feature_is_being_opened_and_is_not_lost(han
     hand.ask("undo")
     assert playing.performance.patch.latent.psi == 0.3
     assert not any(isinstance(feature, Heavy) for feature in playing.performance.patch.features.values())
+
+
+@pytest.mark.parametrize("edits", [{"latent.centres": 3}, {"latent": {"centres": 3}}])
+def test_a_number_is_changed_while_centres_are_found(hand, playing, monkeypatch, edits):
+    begun, go_on, find = threading.Event(), threading.Event(), engine.Centres.of
+    held = lambda *what, **more: (begun.set(), go_on.wait(60), find(*what, **more))[2]  # noqa: E731
+    monkeypatch.setattr(engine.Centres, "of", held)
+    hand.socket.send_text(json.dumps({"do": "change", "id": "slow", "edits": edits}))
+    assert begun.wait(60)
+    try:
+        assert hand.ask("change", edits={"bends.turn": {"kind": "warp"}, "picture.fps": 24.0})["is"] == "done"
+        assert not [m for m in hand.told if m.get("id") == "slow"]
+    finally:
+        go_on.set()
+    hand.until(lambda h: [m for m in h.told if m.get("id") == "slow" and m["is"] == "done"])
+    assert playing.performance.patch.picture.fps == 24 and playing.performance.patch.latent.centres == 3
+
+
+def test_another_class_takes_its_time_only_where_it_has_centres(playing):
+    assert not playing.opens({"latent.label": 0})
+    playing.change({"latent.centres": 2})
+    assert playing.opens({"latent.label": 0}) and not playing.opens({"latent.psi": 0.5})
 
 
 def test_a_feature_is_opened_once_and_messages_keep_their_order(hand, playing, heavy, monkeypatch):
@@ -1053,6 +1075,7 @@ def test_a_link_out_of_the_library_is_not_followed(client, hand, playing, tmp_pa
         {"sources.film": {"kind": "camera", "index": "/etc/passwd"}},
         {"sinks.film": {"kind": "video", "path": "/tmp/evil.mp4"}},
         {"features.eye": {"kind": "activations", "network": "vgg16", "weights": "/etc/passwd"}},
+        {"features.eye": {"kind": "activations", "network": "vgg16", "weights": "mine.pth"}},
     ],
 )
 def test_a_change_reaches_for_nothing_outside_the_library(hand, playing, edits):
@@ -1060,6 +1083,44 @@ def test_a_change_reaches_for_nothing_outside_the_library(hand, playing, edits):
     answer = hand.ask("change", edits=edits)
     assert answer["is"] == "refused" and "library" in answer["problems"][0], answer
     assert playing.performance.patch is before
+
+
+def test_over_the_network_an_encoder_is_the_models_own_or_what_was_typed(tmp_path):
+    library, eye = Library(tmp_path / "library"), patch.Patch(sources={"eye": Lamp()}, model="portraits")
+
+    def asked(encoder):
+        return patch.changed(eye, {"features.me": {"kind": "projection", "encoder": encoder}})
+
+    for encoder in ("own", "none"):
+        assert library.within(asked(encoder)).features["me"].encoder == encoder
+    for encoder in ("mine.safetensors", "/etc/passwd"):
+        with pytest.raises(
+            patch.BadPatch, match=r"features\.me\.encoder: .* is outside the library: say 'own' or 'none'"
+        ):
+            library.within(asked(encoder))
+    library.trust(asked("mine.safetensors"))
+    assert library.within(asked("mine.safetensors")).features["me"].encoder == "mine.safetensors"
+
+
+def test_a_film_that_was_typed_plays_as_it_was_typed(tmp_path):
+    """Also where a video of the library has that name, and somebody changes something else."""
+    library = Library(tmp_path / "library")
+    (library.folder / "videos" / "dance.mp4").touch()
+    film = {"sources.film": {"kind": "video", "path": "dance.mp4"}}
+    typed = patch.changed(patch.Patch(model="portraits"), film)
+    library.trust(typed)
+    assert library.within(patch.changed(typed, {"latent.psi": 0.5})).sources["film"].path == "dance.mp4"
+    assert library.shelved(*next(iter(film.items()))) == film["sources.film"]
+
+
+def test_a_film_that_was_typed_as_a_source_is_not_written_over(tmp_path):
+    library = Library(tmp_path / "library")
+    library.trust(
+        patch.changed(patch.Patch(model="portraits"), {"sources.film": {"kind": "video", "path": "~/me.mp4"}})
+    )
+    over = patch.changed(patch.Patch(model="portraits"), {"sinks.film": {"kind": "video", "path": "~/me.mp4"}})
+    with pytest.raises(patch.BadPatch, match=r"sinks\.film\.path: .* is outside the library"):
+        library.within(over)
 
 
 def test_what_sources_can_show_is_what_lies_in_the_library(hand, client, playing, tmp_path, clip_path):

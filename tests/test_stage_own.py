@@ -5,6 +5,7 @@ import json
 import threading
 import time
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from kinesphere.studio import efforts
 from kinesphere.studio.alignment import ffhq, matching
 from kinesphere.studio.batch import as_goal
 from kinesphere.studio.efforts import EFFORTS
-from kinesphere.studio.latents import Latent, draw
+from kinesphere.studio.latents import Latent, draw, of_styles, styles
 from kinesphere.studio.projection import Plan
 
 with warnings.catch_warnings():  # starlette would rather have httpx2; it takes httpx as well
@@ -167,9 +168,9 @@ def test_what_is_found_is_what_the_studio_finds_and_the_model_that_plays_stays_a
     assert all(torch.equal(G.state_dict()[name], value) for name, value in before.items())
     alone = efforts.begun(G, as_goal(of_seed(playing, 3), G), "quick")
     steps = [float(step.unexplained.min()) for step in alone]
-    torch.testing.assert_close(sat.latent.data, alone.latents()[0].data)
-    assert sat.curve == pytest.approx(steps) and sat.meters == alone.meters()[0]
-    assert sat.latent.origin["picture"] == "me.png"
+    torch.testing.assert_close(sat.found.latent.data, alone.latents()[0].data)
+    assert sat.curve == pytest.approx(steps) and sat.found.meters == alone.meters()[0]
+    assert sat.found.latent.origin["picture"] == "me.png"
     goal, near, apart = (
         np.asarray(Image.open(io.BytesIO(client.get(f"/api/own/{view}.jpg").content)), np.int16) for view in own.VIEWS
     )
@@ -191,8 +192,19 @@ def test_the_way_is_told_step_by_step(client, playing, swift):
 def test_it_is_exact_where_that_is_asked(client, playing, swift):
     client.post("/api/own?name=me.png", content=png(of_seed(playing, 3)))
     done(client, "project", square=whole(32), effort="exact", faithful=1.0)
-    place = found(playing).latent
+    place = found(playing).found.latent
     assert place.noise and place.tuning and place.origin["projection"]["faithful"] == 1.0
+
+
+def test_a_latent_is_kept_only_with_its_own_picture(client, playing, swift):
+    """Whoever keeps while a picture is being drawn gets what was found before, or hears that there is nothing yet."""
+    workshop, answers = playing.own.enter(), []
+    drawn = workshop.drawn
+    workshop.drawn = lambda place: (answers.append(ask(client, "keep_found", name="early")), drawn(place))[1]
+    sat = brought(client, playing)
+    assert "nothing was found yet" in answers[0]["problems"][0]
+    del workshop.drawn
+    assert np.array_equal(sat.found.drawn, workshop.drawn(sat.found.latent))
 
 
 @pytest.fixture
@@ -279,7 +291,7 @@ def test_what_was_found_is_kept_with_its_picture_and_where_it_came_from(client, 
     }  # fmt: skip
     assert client.get("/api/latents/me, at home/picture.jpg").content[:2] == b"\xff\xd8"
     file = client.get("/api/latents/me, at home").content
-    assert torch.equal(Latent.from_bytes(file).data, playing.own.sitting.latent.data)
+    assert torch.equal(Latent.from_bytes(file).data, playing.own.sitting.found.latent.data)
     assert "already" in ask(client, "keep_found", name="Me, at Home")["problems"][0]
     assert "cannot be a name" in ask(client, "keep_found", name="../me")["problems"][0]
     assert client.delete("/api/latents/me, at home").status_code == 204
@@ -389,6 +401,66 @@ def test_a_moment_half_way_between_two_is_kept_as_it_is_seen(client, playing, sw
     assert np.abs(kept.astype(int) - wanted).max() <= 1  # weights are kept in half precision
 
 
+@pytest.fixture
+def grainy(tiny_checkpoint):
+    """Two latents of the tiny model with noise of their own, and one of styles."""
+    G = tiny_checkpoint.G_ema
+    noise = torch.randn(G.layers()["b16.conv0"].noise_const.shape, generator=torch.Generator().manual_seed(1))
+    one, other = (replace(Latent.of_seed(G, n + 1), noise={"b16.conv0": (-1) ** n * noise}) for n in range(2))
+    return {"one": one, "other": other, "styles": of_styles(styles(G, one.ws(G)), one)}
+
+
+def goes_to(client, playing, grainy, **amounts):
+    """The patch goes to latents, in this order; a name's first word is that of the latent."""
+    there = {}
+    for name, place in amounts.items():
+        latent = name.partition("_")[0]
+        grainy[latent].save(playing.library.folder / "latents" / f"{latent}.safetensors")
+        there[name] = {"file": f"{latent}.safetensors", **place}
+    done(client, "change", edits={"latent.places": there})
+    until(lambda: playing.performance.engine.seen.latent.places.keys() == there.keys())
+    return frame(playing)
+
+
+def test_a_moment_that_goes_to_one_file_twice_is_kept_as_it_is_seen(client, playing, grainy):
+    wanted = goes_to(client, playing, grainy, one={"amount": 0.9}, other={"amount": 0.5}, one_more={"amount": 0.6})
+    place = playing.own.kept.load(done(client, "keep_moment")["name"])
+    kept = to_pixels(draw(playing.performance.engine.checkpoint.G_ema, place))[0].numpy()
+    assert np.abs(kept.astype(int) - wanted).max() <= 1
+
+
+@pytest.mark.parametrize(
+    "there, words",
+    [
+        ({"styles": {"amount": 0.5}}, "styles is of styles"),
+        ({"one": {"rows": "coarse"}}, "one goes there in the rows coarse only"),
+    ],
+)
+def test_a_moment_that_no_latent_can_hold_is_refused_in_words(client, playing, grainy, there, words):
+    goes_to(client, playing, grainy, **there)
+    assert words in ask(client, "keep_moment", name="me")["problems"][0]
+    (name,) = there
+    done(client, "change", edits={f"latent.places.{name}.amount": 0.0})
+    until(lambda: playing.performance.engine.seen.latent.places[name].amount == 0)
+    assert done(client, "keep_moment", name="me") == {"name": "me"}
+
+
+def test_a_look_comes_without_a_latent_that_was_deleted(client, playing):
+    for name in ("ada", "ben"):
+        done(client, "keep_moment", name=name)
+    both = {name: {"file": f"{name}.safetensors", "amount": 0.5} for name in ("ada", "ben")}
+    done(client, "change", edits={"latent.places": both, "latent.psi": 0.2})
+    look = done(client, "snapshot")["id"]
+    done(client, "change", edits={"latent.places": {}, "latent.psi": 0.9})
+    assert client.delete("/api/latents/ada").status_code == 204
+    told = []
+    playing._trouble = lambda *words: told.append(words)
+    done(client, "recall", look=look)
+    assert amounts(playing) == {"ben": 0.5} and playing.performance.patch.latent.psi == 0.2
+    ((place, words),) = told
+    assert place == "latent.places.ada" and "there is no file" in words
+
+
 def test_a_place_may_lead_to_the_library_only(client, playing):
     done(client, "keep_moment", name="ada")
     edits = {"latent.places.ada": {"file": "ada.safetensors"}, "latent.places.other": {"file": "/etc/passwd"}}
@@ -413,3 +485,27 @@ def test_the_models_centres_are_found_beside_the_show(client, playing, monkeypat
     assert done(client, "play_centre", centre=3) == done(client, "play_centre", centre=3) == {"name": "tiny centre 4"}
     assert about(playing, "tiny centre 4")["words"] == "centre 4 of the model"
     torch.testing.assert_close(playing.own.kept.load("tiny centre 4").data, playing.own.enter().centres.w[3].cpu())
+
+
+@pytest.fixture
+def centres(client, playing, monkeypatch):
+    """Four kinds of picture of the model that plays were found."""
+    monkeypatch.setattr("kinesphere.stage.workshop.CENTRES", 4)
+    monkeypatch.setattr("kinesphere.stage.workshop.SAMPLED", 500)
+    done(client, "centres")
+    until(lambda: playing.own.said()["centres"] == {"seeking": False, "count": 4})
+
+
+def test_a_centre_is_never_taken_for_another_latent_of_its_name(client, playing, centres):
+    done(client, "keep_moment", name="tiny centre 1")
+    for _ in range(2):
+        assert done(client, "play_centre", centre=0) == {"name": "tiny centre 1 2"}
+    torch.testing.assert_close(playing.own.kept.load("tiny centre 1 2").data, playing.own.enter().centres.w[0].cpu())
+
+
+def test_centres_of_a_model_that_plays_no_more_are_not_played(client, playing, centres):
+    done(client, "play", model="other.safetensors")
+    until(lambda: playing.performance.engine.patch.model == "other.safetensors" and not playing.performance.loading)
+    assert "look for them first" in ask(client, "play_centre", centre=0)["problems"][0]
+    assert client.get("/api/centres/0.jpg").status_code == 404
+    assert playing.library.names("latents") == []

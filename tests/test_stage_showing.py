@@ -15,6 +15,7 @@ from kinesphere.patch import Latent
 from kinesphere.performance import Performance
 from kinesphere.stage import Library, Session, control
 from kinesphere.stage.showing import HELD, held
+from kinesphere.studio import latents as studio
 from kinesphere.types import KinesphereError
 
 
@@ -105,6 +106,15 @@ def test_a_few_poses_with_their_looks_are_a_mapping_that_the_body_plays(session)
     session.performance.patch.sources["eye"].light = 0.5
     until(lambda: 0.4 < numbers(session)["shown.weights.Pose 1"] < 0.6)
     assert numbers(session)["shown.confidence"] > 0.85
+
+
+def test_what_a_hand_names_while_poses_play_is_looked_up_in_the_library(session, tiny_checkpoint):
+    path = session.library.folder / "latents" / "ada.safetensors"
+    studio.Latent.of_seed(tiny_checkpoint.G_ema, 5).save(path)
+    taught(session, (0.2, 3), (0.8, 4))
+    done(session, "show_play", on=True)
+    done(session, "change", edits={"latent.places.ada": {"file": path.name}})
+    assert session.performance.patch.latent.places["ada"].file == str(path) and not shown(session).play
 
 
 def test_a_look_that_was_kept_can_be_chosen_and_several_poses_may_share_it(session):

@@ -471,7 +471,8 @@ def _id(raw: bytes) -> int | str | None:
 class Hands:
     """Do what messages ask, beside the network: one after the other, in their order.
 
-    Only a panic never waits behind another; and what opens a feature does not hold up the rest for longer than its TURN.
+    Only a panic never waits behind another; and what opens a feature or finds centres does not hold up the rest for longer
+    than its TURN.
     """
 
     def __init__(self, session: Session) -> None:
@@ -492,12 +493,22 @@ class Hands:
         return text(obey(self.session, data, player))
 
     def _take_turn(self, data: str | bytes, player: bool, answer: Future[str]) -> None:
-        if not _opens(data):
+        if not self._opens(data):
             _give(answer, self._obey(data, player))
             return
         opened = self.opening.submit(self._obey, data, player)
         opened.add_done_callback(lambda opened: _pass_on(answer, opened))
         wait([opened], TURN)
+
+    def _opens(self, data: str | bytes) -> bool:
+        """Whether something may have to be opened, found or drawn for it, which may take its time."""
+        try:
+            message = read(data)
+        except Refused:
+            return False
+        if isinstance(message, Change):
+            return self.session.opens(message.edits)
+        return message.draws or isinstance(message, Play | Undo | Redo)
 
     def close(self) -> None:
         for hand in (self.usual, self.other, self.opening):
@@ -521,17 +532,6 @@ def _panics(data: str | bytes) -> bool:
         return read(data).panic
     except Refused:
         return False
-
-
-def _opens(data: str | bytes) -> bool:
-    """Whether a feature may have to be opened for it, or a picture drawn, which may take its time."""
-    try:
-        message = read(data)
-    except Refused:
-        return False
-    if isinstance(message, Change):
-        return any(place.startswith("features") for place in message.edits)
-    return message.draws or isinstance(message, Play | Undo | Redo)
 
 
 def obey(session: Session, data: str | bytes, player: bool) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from kinesphere import files
 from kinesphere.stage.library import Absent, Library
@@ -59,6 +60,19 @@ class KeptLatents:
         """A name that nothing has: `stem`, or with a number after it."""
         taken = {*map(str.lower, self.library.names(SHELF))}
         return next(name for n in range(1, 10_000) if (name := stem if n == 1 else f"{stem} {n}").lower() not in taken)
+
+    def holding(self, stem: str, place: Latent) -> str | None:
+        """Which of those whose names begin with `stem` is this latent, of the same model and class; None: none of them."""
+        names = (name for name in self.library.names(SHELF) if name.startswith(stem))
+        return next((name for name in names if self._is(name, place)), None)
+
+    def _is(self, name: str, place: Latent) -> bool:
+        try:
+            kept = self.load(name)
+        except KinesphereError:
+            return False  # it is damaged: whatever it was
+        alike = (kept.model, kept.class_index, kept.space) == (place.model, place.class_index, place.space)
+        return alike and not (kept.noise or kept.tuning) and torch.equal(kept.data, place.data)
 
     def load(self, name: str) -> Latent:
         """Raises Absent where there is none, KinesphereError where it is damaged."""

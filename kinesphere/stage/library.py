@@ -39,7 +39,12 @@ PIECE = 2**20
 
 # Fields that reach for a file, a device or an address. What comes over the network may fill them from the library only.
 REACHING = {"path", "sound", "weights", "encoder", "index", "device", "file", "folder", "address", "url", "port"}
-HARMLESS = re.compile(r"(\d{1,3}|/dev/video\d{1,3}|random:\d{1,10})?")  # a camera of this machine; weights from a seed
+FILES = ("path", "sound")  # those that a plain name of the library may fill
+HARMLESS = {  # what the others may hold: a camera of this machine, weights from a seed, the model's own encoder
+    "index": re.compile(r"(\d{1,3}|/dev/video\d{1,3})?"),
+    "weights": re.compile(r"(random:\d{1,10})?"),
+    "encoder": re.compile(r"own|none"),
+}
 
 
 def plain(name: str, what: str = "a name") -> str:
@@ -61,7 +66,8 @@ class Library:
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         for forgotten in (self.folder / "models").glob(".*.part"):
             forgotten.unlink(missing_ok=True)
-        self.trusted: set[str] = set()  # what the player at this machine has typed: it may be named again
+        # what the player at this machine has typed may be named again, and be written to where it was then: (written to, value)
+        self.trusted: set[tuple[bool, str]] = set()
         self.typed_models: set[str] = set()
 
     def path(self, shelf: str, name: str, ending: str = "") -> Path:
@@ -210,7 +216,7 @@ class Library:
 
     def trust(self, played: Patch) -> None:
         """The player at this machine has typed this patch: what it reaches for may be asked for over the network, too."""
-        self.trusted |= {value for _, _, value in _reaches(played)} | {value for _, _, value in _goes_to(played)}
+        self.trusted |= {(_writes(place), value) for place, _, value in [*_reaches(played), *_goes_to(played)]}
         if not self._known_model(played.model):
             self.typed_models.add(played.model)
 
@@ -227,20 +233,16 @@ class Library:
             )
         for place, station, value in _reaches(asked):
             name = place.rpartition(".")[2]
-            found = self._shelved(value)
-            if found is not None and name in ("path", "sound"):
-                if value != str(found):
-                    setattr(station, name, str(found))  # a plain name: nobody plays this station yet
-            elif found is None and not (
-                value in self.trusted or (name in ("index", "weights") and HARMLESS.fullmatch(value))
-            ):
-                problems.append(
-                    f"{place}: {value[:120]!r} is outside the library: put it into "
-                    f"{self.folder / ('pictures' if isinstance(station, Pictures) else 'videos')} and give its name"
-                )
+            if self._typed(place, value) or (name in HARMLESS and HARMLESS[name].fullmatch(value)):
+                continue
+            found = self._shelved(value) if name in FILES else None
+            if found is None:
+                problems.append(f"{place}: {value[:120]!r} is outside the library: {self._way_out(name, station)}")
+            elif value != str(found):
+                setattr(station, name, str(found))  # a plain name: nobody plays this station yet
         for place, table, value in _goes_to(asked):
             found = self._shelved(value, ("latents",))
-            if value in self.trusted:
+            if self._typed(place, value):
                 continue  # it plays as it was typed, also where a file of the library has that name
             if found is not None:
                 table["file"] = str(found)
@@ -256,11 +258,24 @@ class Library:
         """The value of an edit, with the plain name of a video, a folder of pictures or a latent as the path that it means."""
         if isinstance(value, dict):
             return {key: self.shelved(f"{place}.{key}", inner) for key, inner in value.items()}
-        if isinstance(value, str) and place.startswith(("sources.", "sinks.")) and place.endswith((".path", ".sound")):
+        if not isinstance(value, str) or self._typed(place, value):
+            return value
+        if place.startswith(("sources.", "sinks.")) and place.rpartition(".")[2] in FILES:
             return str(self._shelved(value) or value)
-        if isinstance(value, str) and ".latent.places." in f".{place}" and place.endswith(".file"):
-            return value if value in self.trusted else str(self._shelved(value, ("latents",)) or value)
+        if ".latent.places." in f".{place}" and place.endswith(".file"):
+            return str(self._shelved(value, ("latents",)) or value)
         return value
+
+    def _typed(self, place: str, value: str) -> bool:
+        return (_writes(place), value) in self.trusted
+
+    def _way_out(self, name: str, station: object) -> str:
+        """What can be done instead, in words, where a field of a station reaches out of the library."""
+        if name == "encoder":
+            return "say 'own' or 'none', or let who sits at this machine start with it"
+        return (
+            f"put it into {self.folder / ('pictures' if isinstance(station, Pictures) else 'videos')} and give its name"
+        )
 
     def _known_model(self, name: str) -> bool:
         if name in BUILTIN or name in self.typed_models:
@@ -302,6 +317,11 @@ class TooLarge(KinesphereError):
 
 class Absent(KinesphereError):
     """Something that is not in the library."""
+
+
+def _writes(place: str) -> bool:
+    """Whether a file that is named there is written to."""
+    return place.startswith("sinks.") and place.endswith(".path")
 
 
 def _reaches(played: Patch) -> Iterator[tuple[str, Any, str]]:

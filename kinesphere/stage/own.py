@@ -15,6 +15,7 @@ import torch
 
 from kinesphere import places, startup
 from kinesphere.models import Generator
+from kinesphere.patch import Place
 from kinesphere.routes import Route
 from kinesphere.stage.kept import SHELF, THUMBNAIL, KeptLatents, place_of
 from kinesphere.stage.library import Absent
@@ -182,7 +183,7 @@ class Own:
 
     def view(self, which: str) -> bytes:
         """What a sitting has to show, a name of VIEWS, as a JPEG. Raises Absent before there is one."""
-        found = None if self.sitting is None else self.sitting.views.get(which)
+        found = None if self.sitting is None else self.sitting.views().get(which)
         if found is None:
             raise Absent("there is no such picture yet")
         return jpeg(found, 0.92)
@@ -191,12 +192,16 @@ class Own:
 
     def keep(self, name: str) -> dict[str, str]:
         """Keep what was found."""
-        if self.sitting is None or self.sitting.latent is None:
+        found = None if self.sitting is None else self.sitting.found
+        if found is None:
             raise KinesphereError("nothing was found yet: look for a picture first")
-        return self._add(name, self.sitting.latent, self.sitting.views["found"])
+        return self._add(name, found.latent, found.drawn)
 
     def keep_moment(self, name: str) -> dict[str, str]:
-        """Keep where the instrument stands now, as it would be without bends."""
+        """Keep where the instrument stands now, as it would be without bends.
+
+        Raises KinesphereError where one latent cannot hold it: styles, or noise and weights of some rows.
+        """
         engine = self.session.performance.engine
         ws = torch.tensor(engine.ws[0].cpu().numpy())  # [num_ws, w_dim]; what was made for the picture learns nothing
         alike = bool((ws == ws[:1]).all())
@@ -205,11 +210,7 @@ class Own:
         place = Latent(
             ws[0] if alike else ws, "w" if alike else "w+", here.latent.label, model=self.told, origin=origin
         )
-        brought = {
-            there.file: engine.numbers[place] if isinstance(there.amount, Route) else there.amount
-            for place, there in ((f"latent.places.{key}.amount", there) for key, there in here.latent.places.items())
-            if there.rows == "all"
-        }
+        brought = _brought(here.latent.places, engine.numbers)
 
         def drawn(workshop: Workshop) -> tuple[Latent, np.ndarray]:
             whole = _with_grain(workshop.G, place, brought)
@@ -241,7 +242,7 @@ class Own:
         self.session.note("latents")
 
     def play(self, name: str | None, seconds: float, easing: str) -> None:
-        """Show one that was kept as it is, at once or in `seconds`; None: back to what the patch itself says."""
+        """Show one that was kept as it is, at once or in `seconds`, in place of all to which the patch goes; None: go to none."""
         session, places = self.session, {}
         if name is not None:
             path = self.kept.path(name)
@@ -269,11 +270,18 @@ class Own:
             self.session.say({"is": "trouble", "station": "centres", "text": str(error)})
         self.session.note("own")
 
+    def _present(self) -> tuple[Workshop, list[np.ndarray]] | None:
+        """The centres of the model that plays, as `centres`; None: they were not found yet."""
+        known, found = self._workshop, self.centres
+        plays = known is not None and known[0] is self.session.performance.engine.checkpoint
+        return found if plays and found and known and found[0] is known[1] else None
+
     def _centre(self, which: int) -> tuple[Workshop, np.ndarray]:
-        """A centre's workshop and picture. Raises Absent where there is none."""
-        if self.centres is None or not 0 <= which < len(self.centres[1]):
-            raise Absent("there is no such centre: look for them first")
-        return self.centres[0], self.centres[1][which]
+        """A centre's workshop and picture. Raises Absent where the model that plays has none."""
+        found = self._present()
+        if found is None or not 0 <= which < len(found[1]):
+            raise Absent("the model that plays has no such centre yet: look for them first")
+        return found[0], found[1][which]
 
     def centre(self, which: int) -> bytes:
         """The picture of a centre, a JPEG. Raises Absent where there is none."""
@@ -282,11 +290,10 @@ class Own:
     def play_centre(self, which: int, seconds: float, easing: str) -> dict[str, str]:
         """Keep a centre, where it is not kept yet, and show it."""
         workshop, drawn = self._centre(which)
-        name = f"{_stem(workshop.name)} centre {which + 1}"
-        if name not in self.session.library.names(SHELF):
-            with workshop.lock:
-                place = workshop.centre(which)
-            self._add(name, place, drawn)
+        stem = f"{_stem(workshop.name)} centre {which + 1}"
+        with workshop.lock:
+            place = workshop.centre(which)
+        name = self.kept.holding(stem, place) or self._add(self.kept.free(stem), place, drawn)["name"]
         self.play(name, seconds, easing)
         return {"name": name}
 
@@ -297,22 +304,46 @@ class Own:
         return self.kept.said(self.told) if self.session.library.names(SHELF) else []
 
     def said(self) -> dict[str, Any]:
-        known = self._workshop
-        present = known is not None and known[0] is self.session.performance.engine.checkpoint
-        centres = self.centres[1] if present and self.centres and known and self.centres[0] is known[1] else []
+        centres = self._present()
+        count = 0 if centres is None else len(centres[1])
         return {
             "picture": None if self.brought is None else self.brought.said(),
             "efforts": [*EFFORTS],
             "sitting": None if self.sitting is None else self.sitting.said(),
-            "centres": {"seeking": self._seeking is not None and self._seeking.is_alive(), "count": len(centres)},
+            "centres": {"seeking": self._seeking is not None and self._seeking.is_alive(), "count": count},
         }
 
 
-def _with_grain(G: Generator, place: Latent, brought: Mapping[str, float]) -> Latent:
+def _brought(there: Mapping[str, Place], numbers: Mapping[str, float]) -> list[tuple[Latent, float]]:
+    """The kept latents to which the picture goes in all its rows, and how far, in their order; `numbers`: of every route, by place.
+
+    Raises KinesphereError for one of styles, and for rows that do not go where noise or weights go.
+    """
+    found: list[tuple[Latent, float]] = []
+    for name, place in there.items():
+        amount = numbers[f"latent.places.{name}.amount"] if isinstance(place.amount, Route) else place.amount
+        if amount <= 0:
+            continue
+        kept = places.read(place.file)
+        if kept.space == "s":
+            raise KinesphereError(
+                f"{name} is of styles, which no moment holds: take it to 0, or mix kept latents instead"
+            )
+        if place.rows == "all":
+            found.append((kept, min(amount, 1.0)))
+        elif any(one.noise or one.tuning for one in (kept, *(before for before, _ in found))):
+            raise KinesphereError(
+                f"{name} goes there in the rows {place.rows} only, among noise and weights of kept latents, which no moment "
+                "holds: let it go in all rows, or take it to 0"
+            )
+    return found
+
+
+def _with_grain(G: Generator, place: Latent, brought: Sequence[tuple[Latent, float]]) -> Latent:
     """A place with the noise and the weights that kept latents bring along, as far as the picture goes to each, in their order."""
     grain = place
-    for file, amount in brought.items():
-        grain = blending.morph(G, grain, places.read(file), amount)
+    for there, amount in brought:
+        grain = blending.morph(G, grain, there, amount)
     return replace(place, noise=grain.noise, tuning=grain.tuning)
 
 

@@ -16,7 +16,7 @@ from kinesphere.controls import controls, felt
 from kinesphere.engine import bendable
 from kinesphere.latent import EASINGS
 from kinesphere.looks import Cues, History, Morph, Ring, Snapshots, between, fitted, pad_weights
-from kinesphere.patch import Patch
+from kinesphere.patch import Latent, Patch
 from kinesphere.performance import Performance, Shown
 from kinesphere.routes import Route
 from kinesphere.stage import saying
@@ -109,8 +109,9 @@ class Session:
     # --- the patch ------------------------------------------------------------------------------------------------------
 
     def change(self, edits: Mapping[str, Any]) -> None:
-        """Places and their new values. Where a feature has to be opened for it, nobody else waits for that."""
-        if any(place.startswith("features") for place in edits):
+        """Places and their new values. Where something has to be opened or found for it, nobody else waits for that."""
+        edits = {place: self.library.shelved(place, value) for place, value in edits.items()}
+        if self.opens(edits):
             self.performance.prepare(self.library.within(patch.changed(self.performance.patch, edits)))
         with self.lock:
             before = self.performance.patch
@@ -120,11 +121,14 @@ class Session:
                 if before.shown.plays and not any(place.startswith("shown") for place in edits):
                     self.take_in_hand(edits)
                     return
-            after = self.performance.change(
-                {place: self.library.shelved(place, value) for place, value in edits.items()}
-            )
+            after = self.performance.change(edits)
             self._keep(before, after, edits)
             self._remember_seed(after.latent.seed)
+
+    def opens(self, edits: Mapping[str, Any]) -> bool:
+        """Whether these edits may need a feature opened or centres found, which may take its time."""
+        slow = {"latent", "latent.centres"} | ({"latent.label"} if self.performance.patch.latent.centres else set())
+        return any(place in slow or place.startswith("features") for place in edits)
 
     def take_in_hand(self, edits: Mapping[str, Any]) -> None:
         """With these edits, what poses made of the picture gives way to what the patch itself says, without a cut."""
@@ -263,7 +267,7 @@ class Session:
         before = self.performance.patch
         there, left = self._fitted(goal)
         for place, why in left.items():
-            self._trouble(place, f"the look comes without it, as this model cannot do it: {why}")
+            self._trouble(place, f"the look comes without it, as it cannot be played here: {why}")
         way = Morph(seen(self), there, seconds, easing)
         in_hand = {"shown.play": False} if before.shown.plays else {}
         self._keep(before, patch.changed(before, in_hand | way.at(seconds)), {"": None})
@@ -277,11 +281,15 @@ class Session:
             self._remember_seed(self.performance.change(in_hand | way.at(0.0)).latent.seed)
 
     def _fitted(self, asked: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-        """A look as this instrument can play it, and by place why some of its bends are not in it."""
+        """A look as this instrument can play it, and by place why some of its bends and kept latents are not in it."""
         found = fitted(dict(asked), self.performance.patch)
-        bends = patch.changed(self.performance.patch, {"bends": found.get("bends", {})}).bends
-        played, left = bendable(Patch(bends=bends), self.performance.engine.G)
-        return (found | {"bends": {name: found["bends"][name] for name in played.bends}} if left else found), left
+        parts = {place: found[place] for place in ("bends", "latent.places") if place in found}
+        whole = patch.changed(self.performance.patch, {"bends": {}, "latent.places": {}} | parts)
+        only = Patch(bends=whole.bends, latent=Latent(places=whole.latent.places))
+        _, left = bendable(only, self.performance.engine.G)
+        for place, part in parts.items():
+            found[place] = {name: value for name, value in part.items() if f"{place}.{name}" not in left}
+        return found, left
 
     def rename(self, which: str, name: str) -> None:
         self.snapshots.rename(which, name)

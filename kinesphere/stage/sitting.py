@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -27,6 +27,15 @@ POINTS = 160  # of the curve, that are told
 ENDED = ("found", "stopped", "failed")  # what a sitting comes to
 
 log = logging.getLogger(__name__)
+
+
+class Found(NamedTuple):
+    """What belongs together of what a sitting has found so far."""
+
+    latent: Latent
+    meters: Meters
+    drawn: np.ndarray  # its picture, [H, W, 3] uint8
+    difference: np.ndarray  # from the goal, [H, W, 3] uint8
 
 
 class Sitting:
@@ -50,9 +59,8 @@ class Sitting:
     ) -> None:
         self.enter, self.picture, self.name, self.number, self.square = enter, picture, name, number, square
         self.effort, self.faithful, self.tell = effort, faithful, tell
-        self.views: dict[str, np.ndarray] = {}  # "goal", "found", "difference": [H, W, 3] uint8
-        self.latent: Latent | None = None  # what was found
-        self.meters: Meters | None = None
+        self.goal: np.ndarray | None = None  # what lies in the square, [H, W, 3] uint8
+        self.found: Found | None = None
         self.curve: list[float] = []  # what was left unexplained after each step
         self.stage, self.of, self.looks = "preparing", 0, 0
         self.trouble = ""
@@ -75,12 +83,19 @@ class Sitting:
 
     def said(self) -> dict[str, Any]:
         """How it stands, as plain data."""
-        meters = None if self.meters is None else asdict(self.meters) | {"words": self.meters.words}
+        found = self.found
+        meters = None if found is None else asdict(found.meters) | {"words": found.meters.words}
         return {
             "picture": self.name, "number": self.number, "effort": self.effort, "faithful": self.faithful,
             "stage": self.stage, "done": len(self.curve), "of": self.of,
             "curve": thinned(self.curve, POINTS), "meters": meters, "looks": self.looks, "trouble": self.trouble,
         }  # fmt: skip
+
+    def views(self) -> dict[str, np.ndarray]:
+        """What it has to show by now: "goal", "found", "difference", [H, W, 3] uint8 each."""
+        found = self.found
+        goal = {} if self.goal is None else {"goal": self.goal}
+        return goal if found is None else goal | {"found": found.drawn, "difference": found.difference}
 
     # --- its thread -----------------------------------------------------------------------------------------------------
 
@@ -98,19 +113,19 @@ class Sitting:
 
     def _sit(self, workshop: Workshop) -> None:
         G = workshop.G
-        self.views["goal"] = aligned(self.picture, self.square, G.img_resolution)
+        goal = self.goal = aligned(self.picture, self.square, G.img_resolution)
         self.tell()
         with workshop.lock:
             projection = efforts.begun(
-                G, as_goal(self.views["goal"], G), self.effort, self.faithful, workshop.class_index,
+                G, as_goal(goal, G), self.effort, self.faithful, workshop.class_index,
                 workshop.framing.chart, workshop.told,
             )  # fmt: skip
         self.of = sum(length for _, length in projection.lengths())
-        self._go(projection, workshop)
+        self._go(projection, workshop, goal)
         with workshop.lock:
-            self._look(projection, workshop)
+            self._look(projection, workshop, goal)
 
-    def _go(self, projection: Projection, workshop: Workshop) -> None:
+    def _go(self, projection: Projection, workshop: Workshop, goal: np.ndarray) -> None:
         steps = iter(projection)
         while not self.stopped.is_set():
             begun = time.monotonic()
@@ -120,7 +135,7 @@ class Sitting:
                     return
                 self._note(step)
                 if begun - self._looked > EVERY and step.stage != "search":
-                    self._look(projection, workshop)
+                    self._look(projection, workshop, goal)
                     self._looked = time.monotonic()
             self.stopped.wait(min(REST * (time.monotonic() - begun), LONGEST_REST))
 
@@ -129,15 +144,14 @@ class Sitting:
         self.curve.append(min(step.unexplained.tolist()))  # of several beginnings, the best
         self.tell()
 
-    def _look(self, projection: Projection, workshop: Workshop) -> None:
+    def _look(self, projection: Projection, workshop: Workshop, goal: np.ndarray) -> None:
         """What is found so far; nothing, before the first step in W."""
         if "left in w" not in projection.held:
             return
-        found = projection.latents()[0]
-        self.latent = replace(found, origin={**found.origin, "picture": self.name, "left unexplained": self.curve[-1]})
-        self.meters = projection.meters()[0]
-        drawn = workshop.drawn(self.latent)
-        self.views |= {"found": drawn, "difference": difference(self.views["goal"], drawn)}
+        place = projection.latents()[0]
+        place = replace(place, origin={**place.origin, "picture": self.name, "left unexplained": self.curve[-1]})
+        drawn = workshop.drawn(place)
+        self.found = Found(place, projection.meters()[0], drawn, difference(goal, drawn))
         self.looks += 1
 
 

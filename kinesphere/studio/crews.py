@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -22,6 +23,7 @@ from kinesphere.studio.batch import Found
 from kinesphere.studio.projection import Plan
 from kinesphere.types import KinesphereError
 
+PATIENCE = 20.0  # seconds that a worker of a cluster has to come to its next step and keep what it has begun
 TRIES = 2  # how often pictures are given to a worker: one that is lost may have had an accident, two have not
 WITHOUT_RAY = "Ray is not installed: pip install 'kinesphere[ray]', or leave out --ray and say --workers"
 
@@ -70,8 +72,11 @@ class Post(Protocol):
     def renew(self) -> None:
         """Put another worker in the place of one that was lost."""
 
+    def stop(self) -> None:
+        """Tell the worker to stop after its next step, and to keep what it has begun; do not wait."""
+
     def close(self) -> None:
-        """Stop the worker. What it has begun is kept."""
+        """Let the worker go, once it has stopped."""
 
 
 def project(
@@ -82,7 +87,7 @@ def project(
     """Each part to the worker that is free first. What comes out is what one worker finds, in the order in which it is done.
 
     The part of a worker that was lost is given away once more, and goes on from where it was kept. Raises what a worker raises
-    that is not lost. However it ends, posts are closed.
+    that is not lost. However it ends, all workers are told to stop, and then posts are closed.
     """
     waiting, tried = list(enumerate(parts)), [0] * len(parts)
     free, busy, done = list(posts), dict[Future[list[Outcome]], tuple[int, Post]](), 0
@@ -111,6 +116,8 @@ def project(
                 on_part(done, len(parts))
     finally:
         for post in posts:
+            post.stop()
+        for post in posts:
             post.close()
 
 
@@ -132,8 +139,8 @@ class _Process:
 
     def _begin(self) -> None:
         anew = multiprocessing.get_context("spawn")  # a forked process has no CUDA
-        self.stop = anew.Event()
-        self.pool = ProcessPoolExecutor(1, anew, _started, (*self.told, self.stop))
+        self.told_to_stop = anew.Event()
+        self.pool = ProcessPoolExecutor(1, anew, _started, (*self.told, self.told_to_stop))
 
     def submit(self, part: Sequence[Path]) -> Future[list[Outcome]]:
         try:
@@ -150,40 +157,50 @@ class _Process:
         self.close()
         self._begin()
 
+    def stop(self) -> None:
+        self.told_to_stop.set()
+
     def close(self) -> None:
-        self.stop.set()
         self.pool.shutdown(wait=True, cancel_futures=True)
 
 
 _worker: Worker
-_stop: Event
 
 
-def _started(commission: Commission, device: str, threads: int, stop: Event) -> None:
+def _started(commission: Commission, device: str, threads: int, told_to_stop: Event) -> None:
     """Of a process, once."""
-    global _worker, _stop
+    global _worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the first process, which then says stop
-    _worker, _stop = Worker(commission, device, threads), stop
+    _worker = Worker(commission, device, threads, told_to_stop)
 
 
 def _projected(part: Sequence[Path]) -> list[Outcome]:
-    return _worker.project(part, _stop.is_set)
+    return _worker.project(part)
 
 
 class Worker:
-    """An album that is opened with the first pictures, and what they come to."""
+    """An album that is opened with the first pictures, and what they come to.
 
-    def __init__(self, commission: Commission, device: str, threads: int) -> None:
+    told_to_stop  is set from outside; None: by `stop` alone, from another thread
+    """
+
+    def __init__(
+        self, commission: Commission, device: str, threads: int, told_to_stop: Event | threading.Event | None = None
+    ) -> None:
         torch.set_num_threads(threads)
         self.commission, self.device = commission, device
+        self.told_to_stop = told_to_stop or threading.Event()
         self.album: Album | None = None
 
-    def project(self, part: Sequence[Path], stopped: Callable[[], bool] = lambda: False) -> list[Outcome]:
-        """Raises KeyboardInterrupt, with what was begun kept, once it is stopped."""
+    def stop(self) -> None:
+        self.told_to_stop.set()
+
+    def project(self, part: Sequence[Path]) -> list[Outcome]:
+        """Raises KeyboardInterrupt, with what was begun kept, once it is told to stop."""
         self.album = self.album or self.commission.album(self.device)
 
         def on_step(done: int, of: int) -> None:
-            if stopped():
+            if self.told_to_stop.is_set():
                 raise KeyboardInterrupt
 
         return list(self.album.project(part, on_step))
@@ -218,11 +235,14 @@ def cluster(commission: Commission, address: str, workers: int | None = None) ->
 class _Actor:
     def __init__(self, ray: Any, commission: Commission, gpu: bool) -> None:
         self.ray, self.told = ray, (commission, "cuda" if gpu else "cpu", 1)
-        self.kind = ray.remote(num_gpus=int(gpu), num_cpus=1)(Worker)
+        hears = {"max_concurrency": 2}  # that it is to stop, while it projects
+        self.kind = ray.remote(num_gpus=int(gpu), num_cpus=1, **hears)(Worker)
         self.actor = self.kind.remote(*self.told)
+        self.given: list[Any] = []  # the newest part, as Ray refers to it
 
     def submit(self, part: Sequence[Path]) -> Future[list[Outcome]]:
-        future: Future[list[Outcome]] = self.actor.project.remote([path.resolve() for path in part]).future()
+        self.given = [self.actor.project.remote([path.resolve() for path in part])]
+        future: Future[list[Outcome]] = self.given[0].future()
         return future
 
     def lost(self, error: BaseException) -> bool:
@@ -231,5 +251,10 @@ class _Actor:
     def renew(self) -> None:
         self.actor = self.kind.remote(*self.told)
 
+    def stop(self) -> None:
+        self.actor.stop.remote()
+
     def close(self) -> None:
+        if self.given:
+            self.ray.wait(self.given, timeout=PATIENCE)
         self.ray.kill(self.actor)

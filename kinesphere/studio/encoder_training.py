@@ -190,7 +190,7 @@ def kept(course: Course, out: Path) -> Iterator[Lesson]:
         except (OSError, SafetensorError) as error:
             raise KinesphereError(f"{str(beside)!r} cannot be written: {files.reason(error)}") from None
 
-    before = time.monotonic()
+    before, begun_at = time.monotonic(), course.done
     try:
         for lesson in course:
             if time.monotonic() - before > KEEP_EVERY:
@@ -198,9 +198,10 @@ def kept(course: Course, out: Path) -> Iterator[Lesson]:
                 before = time.monotonic()
             yield lesson
     finally:
-        keep()
+        if course.done > begun_at:
+            keep()
         if course.done == course.steps:
-            beside.unlink()
+            beside.unlink(missing_ok=True)
 
 
 def rate(step: int, steps: int) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -119,13 +118,20 @@ def _toward(y: np.ndarray, goal: np.ndarray, cutoff: float, dt: float) -> np.nda
     return goal + math.exp(-2 * math.pi * cutoff * dt) * (y - goal)
 
 
+def _copy(G: Generator) -> Generator:
+    """The same model, as it is when nobody bends it, whether somebody does now or not."""
+    own = type(G)(**G.config)
+    own.load_state_dict(G.state_dict())
+    return own.to(G.w_avg.device).eval().requires_grad_(False)
+
+
 @dataclass
 class Following:
     """A latent w [w_dim] float32: the model's picture of what is seen in the middle square of the region, found anew each time.
 
     Where the model has an encoder, it begins at its guess and again at each new scene; without one it takes longer to get there.
-    Each picture costs `steps` drawings there and back: on a laptop a model of 64 px is followed 30 times a second, one of 256 px a
-    few times; what lies between is glided over. Choose psi 1, so that nothing of it is truncated.
+    Each picture costs `steps` drawings there and back: on a laptop a model of 64 px is followed 30 times a second, one of 256 px
+    a few times; what lies between is glided over. Choose psi 1, or it is truncated. Of several classes it is the first.
 
     Raises KinesphereError on a number that cannot be meant; in `open` for an encoder of another model.
     """
@@ -158,7 +164,7 @@ class Following:
     @torch.inference_mode(False)
     def open(self, checkpoint: Any) -> None:
         """Take a copy of the model, which others bend, and its encoder; forget all earlier signals."""
-        self._G = copy.deepcopy(checkpoint.G_ema).requires_grad_(False)
+        self._G = _copy(checkpoint.G_ema)
         self._follower = Follower(self._G, self.steps, self._guess())
         self._steady = Steady(self.min_cutoff, self.beta)
 
@@ -167,11 +173,6 @@ class Following:
         if found is None and self.steps == 0:
             raise KinesphereError("this model has no encoder: give one, or steps above 0")
         return found and found.to(self._G.w_avg.device)
-
-    @property
-    def likeness(self) -> float:
-        """How much of the newest picture's variance is there in what was found, up to 1."""
-        return 1 - self._follower.left
 
     @torch.inference_mode(False)
     @torch.enable_grad()

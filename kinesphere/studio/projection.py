@@ -26,7 +26,7 @@ SEARCH = 50  # steps that go to several beginnings at once, at most a quarter of
 SQUARE = 4.0  # how much the mean square counts in `nearness`
 OFF_MAP = 2.0  # times the radius up to which a latent is on the map: from there on nothing is left of it
 ENOUGH = 100  # steps in W after which one can tell
-STRANGE = 0.4  # of the variance, left unexplained in W: hardly any picture of a model's own kind leaves so much
+STRANGE = 0.38  # of the variance, left unexplained in W: hardly any picture of a model's own kind leaves so much
 
 
 @dataclass(frozen=True)
