@@ -27,11 +27,14 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from numbers import Real
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
+import numpy as np
 from pydantic import Discriminator, Field, Tag
 
 from kinesphere.types import KinesphereError
+
+Moving = TypeVar("Moving", float, np.ndarray)
 
 NEAR = 0.003  # of the way: a leap of so much of a turn, one degree, is not seen
 _STEEP = math.expm1(4.0)  # exp and log: the far end is e^4 = 55 times as steep as the near one
@@ -247,7 +250,7 @@ class Follower:
         """How much the feature counts, `dt` seconds later, if it was there or not all that time."""
         if self._there is None or self.route.fade == 0:
             return float(known)
-        return _toward(self._there, float(known), dt / self.route.fade)
+        return toward(self._there, float(known), dt / self.route.fade)
 
     def _between(self, there: float, other: float) -> float:
         """Step 12: from another number (0) to the feature's own (1); where it goes round, the shorter way."""
@@ -347,9 +350,9 @@ class _OneEuro:
         # Algorithm 1, with two changes that make it independent of the frame rate: the speed is that of the raw values (as in
         # the authors' own code), and the smoothing factor is 1 - exp(-2 pi fc dt), of which theirs is the first order in dt.
         speed = (u - self.raw) / dt
-        self.speed = _toward(self.speed, speed, 2 * math.pi * self.setting.d_cutoff * dt)
+        self.speed = toward(self.speed, speed, 2 * math.pi * self.setting.d_cutoff * dt)
         cutoff = self.setting.min_cutoff + self.setting.beta * abs(self.speed)
-        self.x = _toward(self.x, u, 2 * math.pi * cutoff * dt)
+        self.x = toward(self.x, u, 2 * math.pi * cutoff * dt)
         self.raw = u
         return self.x
 
@@ -362,11 +365,11 @@ class _Envelope:
 
     def __call__(self, u: float, dt: float) -> float:
         tau = self.release if self.y is not None and u < self.y else self.attack
-        self.y = u if self.y is None or tau == 0 else _toward(self.y, u, dt / tau)
+        self.y = u if self.y is None or tau == 0 else toward(self.y, u, dt / tau)
         return self.y
 
 
-def _toward(y: float, goal: float, times: float) -> float:
+def toward(y: Moving, goal: Moving, times: float) -> Moving:
     """One pole: y after `times` time constants of falling towards a goal that holds still."""
     return goal + math.exp(-times) * (y - goal)
 

@@ -10,13 +10,12 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError
-from safetensors.torch import load as parsed
 from safetensors.torch import save as serialised
 from torch import Tensor, nn
 
 from kinesphere import files
 from kinesphere.models import Generator
+from kinesphere.studio import tensorfiles
 from kinesphere.studio.charts import Chart
 from kinesphere.studio.latents import Fingerprint
 from kinesphere.types import KinesphereError
@@ -123,7 +122,7 @@ class Encoder(nn.Module):
 
     def check(self, told: Fingerprint) -> None:
         """Raise KinesphereError where it guesses the w of another model than the one of this fingerprint."""
-        if self.model.whole != told.whole and self.model.mapping != told.mapping:
+        if not self.model.shares_w(told):
             raise KinesphereError("this encoder has learnt from another model: make one with kinesphere train-encoder")
 
     # Files --------------------------------------------------------------------------------------------------------------
@@ -146,15 +145,7 @@ class Encoder(nn.Module):
 
     def save(self, path: Path | str) -> Path:
         """Write a .safetensors file, whole or not at all. Raises KinesphereError where it cannot be written."""
-        path = Path(path).expanduser()
-        if path.suffix != ".safetensors":
-            raise KinesphereError(f"{path.name!r} must end in .safetensors")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            files.replace(path, lambda unfinished: unfinished.write_bytes(self.to_bytes()))
-        except OSError as error:
-            raise KinesphereError(f"{str(path)!r} cannot be written: {files.reason(error)}") from None
-        return path
+        return tensorfiles.write(path, self.to_bytes)
 
     @classmethod
     def load(cls, path: Path | str) -> Encoder:
@@ -183,7 +174,7 @@ def shipped(told: Fingerprint) -> Encoder | None:
         file = resources.files("kinesphere") / "builtin" / name
         if file.is_file():
             encoder = _read(file.read_bytes())
-            if encoder.model.whole == told.whole or encoder.model.mapping == told.mapping:
+            if encoder.model.shares_w(told):
                 return encoder
     return None
 
@@ -207,12 +198,12 @@ def chosen(name: str, told: Fingerprint, class_index: int = 0) -> Encoder | None
 
 
 def _read(data: bytes) -> Encoder:
+    stored, said = tensorfiles.unpacked(data)
+    tensors = {name: value.float() if value.is_floating_point() else value for name, value in stored.items()}
     try:
-        tensors = {name: value.float() if value.is_floating_point() else value for name, value in parsed(data).items()}
-        said = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")]).get("__metadata__", {})
         about = json.loads(said.get("about", "null"))
-    except (SafetensorError, ValueError, RecursionError) as error:
-        raise KinesphereError(f"it is damaged or cut off ({str(error)[:120]})") from None
+    except (ValueError, RecursionError) as error:
+        raise tensorfiles.damaged(error) from None
     if "kinesphere_encoder" not in said:
         raise KinesphereError("it is no encoder that kinesphere wrote")
     if said["kinesphere_encoder"] != VERSION:

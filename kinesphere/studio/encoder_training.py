@@ -18,7 +18,7 @@ from kinesphere import files
 from kinesphere.models import Generator
 from kinesphere.studio.charts import Chart
 from kinesphere.studio.encoder import Encoder
-from kinesphere.studio.projection import nearness, plain, unexplained
+from kinesphere.studio.projection import nearness, scale_of, unexplained
 from kinesphere.studio.sheets import z_to_ws
 from kinesphere.types import KinesphereError
 
@@ -105,7 +105,7 @@ class Course:
         guess = self.encoder.coordinates(damaged(goals, dice).contiguous(memory_format=torch.channels_last))
         drawn = self.G.synthesis(self.chart.placed(guess)[:, None].expand(-1, self.G.num_ws, -1))
         with torch.no_grad():
-            scale = nearness(plain(goals, torch.ones_like(goals[:, :1])), goals).clamp_min(1e-3)
+            scale = scale_of(goals)
         loss = (nearness(drawn, goals) / scale).mean()
         loss = loss + PLACE * (guess[: len(u)] - u).square().mean() + PRIOR * guess.square().mean()
         self.optimiser.param_groups[0]["lr"] = self.lr * rate(self.done, self.steps)

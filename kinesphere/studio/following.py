@@ -12,13 +12,14 @@ from torch import Tensor
 
 from kinesphere.features.region import WHOLE, checked_region, crop
 from kinesphere.models import Generator
+from kinesphere.routes import toward
 from kinesphere.studio import alignment, encoder
 from kinesphere.studio.alignment import Similarity
 from kinesphere.studio.batch import as_goal
 from kinesphere.studio.charts import Chart
 from kinesphere.studio.encoder import Encoder
 from kinesphere.studio.latents import Fingerprint
-from kinesphere.studio.projection import nearness, plain, unexplained
+from kinesphere.studio.projection import nearness, scale_of, unexplained
 from kinesphere.studio.stages import off_map
 from kinesphere.types import KinesphereError, Signal, check_all
 
@@ -48,7 +49,7 @@ class Follower:
 
     def __call__(self, goal: Tensor) -> Tensor:
         """The next picture [1, C, H, W], of the model's size, in [-1, 1] -> its w [1, w_dim]."""
-        scale = nearness(plain(goal, torch.ones_like(goal[:, :1])), goal).clamp_min(1e-3)
+        scale = scale_of(goal)
         self._choose(goal, scale)
         for _ in range(self.steps):
             drawn = self._drawn(self.u)
@@ -106,16 +107,12 @@ class Steady:
         if not 0 < dt < math.inf:
             self._smooth, self._velocity = value, np.zeros_like(value)
         else:
-            self._velocity = _toward(self._velocity, (value - self._raw) / dt, self.D_CUTOFF, dt)
+            self._velocity = toward(self._velocity, (value - self._raw) / dt, 2 * math.pi * self.D_CUTOFF * dt)
             speed = math.sqrt(float(np.mean(np.square(self._velocity))))
-            self._smooth = _toward(self._smooth, value, self.min_cutoff + self.beta * speed, dt)
+            cutoff = self.min_cutoff + self.beta * speed
+            self._smooth = toward(self._smooth, value, 2 * math.pi * cutoff * dt)
         self._t, self._raw = t, value
         return self._smooth
-
-
-def _toward(y: np.ndarray, goal: np.ndarray, cutoff: float, dt: float) -> np.ndarray:
-    """One pole: y after `dt` seconds of falling towards a goal that holds still."""
-    return goal + math.exp(-2 * math.pi * cutoff * dt) * (y - goal)
 
 
 def _copy(G: Generator) -> Generator:

@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load as parsed
 from safetensors.torch import save as serialised
 from torch import Tensor
 
@@ -21,7 +19,7 @@ from kinesphere.bends import bent
 from kinesphere.bends.bending import Bending, has, tensor
 from kinesphere.models import Generator
 from kinesphere.models.generator import check_noise_mode
-from kinesphere.studio import arrays
+from kinesphere.studio import arrays, tensorfiles
 from kinesphere.types import KinesphereError
 
 VERSION = "1"
@@ -42,6 +40,10 @@ class Fingerprint:
     def of(cls, G: Generator) -> Fingerprint:
         """That of a generator: SHA-256 over the names, shapes and float32 numbers of its state dict."""
         return cls(hashed(G.state_dict()), hashed(G.mapping.state_dict()))
+
+    def shares_w(self, other: Fingerprint) -> bool:
+        """Whether a latent of one is the same place in the other: one model, or relatives that share a mapping network."""
+        return self.whole == other.whole or self.mapping == other.mapping
 
 
 def hashed(state: Mapping[str, Tensor]) -> str:
@@ -118,15 +120,7 @@ class Latent:
 
     def save(self, path: Path | str) -> Path:
         """Write a .safetensors file, whole or not at all. Raises KinesphereError where it cannot be written."""
-        path = Path(path).expanduser()
-        if path.suffix != ".safetensors":
-            raise KinesphereError(f"{path.name!r} must end in .safetensors")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            files.replace(path, lambda unfinished: unfinished.write_bytes(self.to_bytes()))
-        except OSError as error:
-            raise KinesphereError(f"{str(path)!r} cannot be written: {files.reason(error)}") from None
-        return path
+        return tensorfiles.write(path, self.to_bytes)
 
     def to_bytes(self) -> bytes:
         """The contents of the file that `save` writes."""
@@ -159,7 +153,7 @@ class Latent:
         if not self.model.whole:
             return
         found = found or Fingerprint.of(G)
-        if self.model.whole != found.whole and self.model.mapping != found.mapping:
+        if not self.model.shares_w(found):
             raise KinesphereError(
                 "this latent is of another model: the same numbers are another picture there; project the picture again"
             )
@@ -262,12 +256,8 @@ def draw(G: Generator, place: Latent, noise_mode: str = "const", told: Fingerpri
 
 
 def _own(data: bytes) -> Latent:
-    try:
-        tensors = {name: value.float() for name, value in parsed(data).items()}
-        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-    except (SafetensorError, ValueError, RecursionError) as error:
-        raise KinesphereError(f"it is damaged or cut off ({str(error)[:120]})") from None
-    said = header.get("__metadata__", {})
+    stored, said = tensorfiles.unpacked(data)
+    tensors = {name: value.float() for name, value in stored.items()}
     if "kinesphere_latent" not in said or "latent" not in tensors:
         raise KinesphereError(
             "it is a model, not a latent" if "kinesphere" in said else "it is no latent that kinesphere wrote"

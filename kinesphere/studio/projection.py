@@ -23,6 +23,7 @@ from kinesphere.studio.perceptual import SIDE, Distance, crops, distance, filled
 from kinesphere.types import KinesphereError
 
 SEARCH = 50  # steps that go to several beginnings at once, at most a quarter of all
+LEAST = 1e-3  # of a distance that others are divided by: a plain picture has none
 SQUARE = 4.0  # how much the mean square counts in `nearness`
 OFF_MAP = 2.0  # times the radius up to which a latent is on the map: from there on nothing is left of it
 ENOUGH = 100  # steps in W after which one can tell
@@ -93,6 +94,11 @@ def nearness(a: Tensor, b: Tensor) -> Tensor:
     return distance(a, b) + SQUARE * (a - b).square().mean((1, 2, 3))
 
 
+def scale_of(goals: Tensor) -> Tensor:
+    """How near the plain colour of each picture comes to it, [N, C, H, W] -> [N]: what nearness is told in parts of."""
+    return nearness(plain(goals, torch.ones_like(goals[:, :1])), goals).clamp_min(LEAST)
+
+
 class Projection:
     """Pictures on their way to latents: iterate, a step at a time, and take `latents`. It can be resumed from any step.
 
@@ -127,7 +133,7 @@ class Projection:
         whole = torch.ones_like(self.goals[:, :1])
         self.masks = whole if masks is None else masks.to(G.w_avg).expand_as(whole)
         with torch.no_grad():
-            self.scale = self.apart(plain(self.goals, self.masks), self.goals, self.masks).clamp_min(1e-3)  # [N]
+            self.scale = self.apart(plain(self.goals, self.masks), self.goals, self.masks).clamp_min(LEAST)  # [N]
         self.chart = chart or Chart.of(G, class_index)
         self.held: dict[str, Tensor] = {
             "u": self.goals.new_zeros(len(goals), 1, G.w_dim),

@@ -8,7 +8,7 @@ import type { Snapshot } from "../protocol.ts";
 import "../routes/choose.ts";
 import type { Choose, Option } from "../routes/choose.ts";
 import { sign } from "../signs.ts";
-import { theme } from "../theme.ts";
+import { empty, panel, theme } from "../theme.ts";
 import "./cues.ts";
 import type { Cues } from "./cues.ts";
 import "./pace.ts";
@@ -37,28 +37,9 @@ export class Looks extends LitElement {
 
   static override styles = [
     theme,
+    panel,
+    empty,
     css`
-      :host {
-        display: grid;
-        gap: 26px;
-        padding-bottom: 24px;
-      }
-      section {
-        display: grid;
-        gap: 12px;
-        min-width: 0;
-      }
-      header {
-        display: flex;
-        align-items: baseline;
-        justify-content: space-between;
-        flex-wrap: wrap;
-        gap: 2px 12px;
-      }
-      header p {
-        color: var(--quiet);
-        font-size: 13px;
-      }
       .bar {
         display: grid;
         grid-template-columns: minmax(0, 1fr) auto auto;
@@ -81,13 +62,6 @@ export class Looks extends LitElement {
         display: grid;
         grid-template-columns: repeat(auto-fill, minmax(104px, 1fr));
         gap: 14px 12px;
-      }
-      .empty {
-        padding: 18px;
-        border: 1px dashed var(--line);
-        border-radius: 14px;
-        color: var(--quiet);
-        text-align: center;
       }
       @container panel (max-width: 420px) {
         .grid {

@@ -6,7 +6,7 @@ import "../controls.ts";
 import { Follows } from "../link.ts";
 import type { OwnPicture } from "../protocol.ts";
 import { sign } from "../signs.ts";
-import { theme } from "../theme.ts";
+import { panel, theme } from "../theme.ts";
 import { bringPicture, placeOf, squareOf } from "./bring.ts";
 import "./centres.ts";
 import "./kept.ts";
@@ -40,28 +40,8 @@ export class Yours extends LitElement {
 
   static override styles = [
     theme,
+    panel,
     css`
-      :host {
-        display: grid;
-        gap: 26px;
-        padding-bottom: 24px;
-      }
-      section {
-        display: grid;
-        gap: 12px;
-        min-width: 0;
-      }
-      header {
-        display: flex;
-        align-items: baseline;
-        justify-content: space-between;
-        flex-wrap: wrap;
-        gap: 2px 12px;
-      }
-      header p {
-        color: var(--quiet);
-        font-size: 13px;
-      }
       .none {
         display: grid;
         gap: 14px;

@@ -10,7 +10,7 @@ import type { KeptLatent } from "../protocol.ts";
 import "../routes/choose.ts";
 import type { Choose, Option } from "../routes/choose.ts";
 import { sign } from "../signs.ts";
-import { theme } from "../theme.ts";
+import { empty, theme } from "../theme.ts";
 
 /** The address of a kept latent's file, or of something beside it. */
 function of(name: string, beside = ""): string {
@@ -31,6 +31,7 @@ export class Kept extends LitElement {
 
   static override styles = [
     theme,
+    empty,
     css`
       :host {
         display: grid;
@@ -171,13 +172,6 @@ export class Kept extends LitElement {
       .make {
         border-color: var(--here);
         background: var(--here-dim);
-      }
-      .empty {
-        padding: 18px;
-        border: 1px dashed var(--line);
-        border-radius: 14px;
-        color: var(--quiet);
-        text-align: center;
       }
     `,
   ];

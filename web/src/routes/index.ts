@@ -7,7 +7,7 @@ import { repeat } from "lit/directives/repeat.js";
 import { first, groups, station, within } from "../felt.ts";
 import { Follows } from "../link.ts";
 import type { Control, Plain, RouteTable } from "../protocol.ts";
-import { theme } from "../theme.ts";
+import { empty, panel, theme } from "../theme.ts";
 import "./card.ts";
 import "./choose.ts";
 import type { Choose, Option } from "./choose.ts";
@@ -39,27 +39,11 @@ export class Routes extends LitElement {
 
   static override styles = [
     theme,
+    panel,
+    empty,
     css`
-      :host {
-        display: grid;
-        gap: 26px;
-        padding-bottom: 24px;
-      }
       section {
-        display: grid;
         gap: 10px;
-        min-width: 0;
-      }
-      header {
-        display: flex;
-        align-items: baseline;
-        justify-content: space-between;
-        flex-wrap: wrap;
-        gap: 2px 12px;
-      }
-      header p {
-        color: var(--quiet);
-        font-size: 13px;
       }
       .features {
         display: grid;
@@ -105,13 +89,6 @@ export class Routes extends LitElement {
       }
       .not {
         opacity: 0.35;
-      }
-      .empty {
-        padding: 18px;
-        border: 1px dashed var(--line);
-        border-radius: 14px;
-        color: var(--quiet);
-        text-align: center;
       }
       h3 {
         margin-top: 4px;
