@@ -27,6 +27,7 @@ from rich.table import Table
 
 from kinesphere import __version__, checkpoints, engine, filmed, latent, patch, performance, runtime, startup, takes
 from kinesphere.models import Generator
+from kinesphere.models.rows import rows_of
 from kinesphere.sinks import ENDINGS, SINKS, VideoFile, Window, to_file
 from kinesphere.sources import SOURCES, Camera, Pictures, Video, list_cameras
 from kinesphere.studio import (
@@ -253,7 +254,7 @@ def sample(
     paths = [_free(out / f"{name}.png", overwrite) for name in order.names()]
     name = model or order.model or "portraits"
     G = _generator(name, device)
-    wanted = order.recipes(G, name, class_index, noise, cutoff, patch.rows_of(G, rows))
+    wanted = order.recipes(G, name, class_index, noise, cutoff, rows_of(G, rows))
     if centres:
         wanted = recipes.towards(Centres.load(centres, G), G, wanted)
     with _interruptible(), _progress("drawing", 0) as advance:

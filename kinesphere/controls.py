@@ -18,7 +18,8 @@ from kinesphere.features.keypoints.hand import MODELS, WHICH
 from kinesphere.features.keypoints.tracker import TRACKERS
 from kinesphere.features.networks import NETWORKS
 from kinesphere.models import NOISE_MODES, Generator
-from kinesphere.patch import STATIONS, Drive, Latent, Patch, Picture, Place, rows_of
+from kinesphere.models.rows import rows_of
+from kinesphere.patch import STATIONS, Drive, Latent, Patch, Picture, Place
 from kinesphere.routes import Route
 from kinesphere.runtime import ASKED_BACK_ENDS, ASKED_PRECISIONS
 from kinesphere.sinks.gif import DITHERS

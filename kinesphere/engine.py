@@ -20,7 +20,8 @@ from kinesphere.checkpoints import Checkpoint
 from kinesphere.lanes import NOWHERE, OUT_OF_MEMORY, Drawn, Healths, InTurn, Lanes
 from kinesphere.looks.showing import OWN, Guide
 from kinesphere.models import Generator, noise_from
-from kinesphere.patch import BadPatch, Bend, Latent, Patch, Place, routes_of, rows_of, shown_looks
+from kinesphere.models.rows import rows_of
+from kinesphere.patch import BadPatch, Bend, Latent, Patch, Place, routes_of, shown_looks
 from kinesphere.places import Kept, Way
 from kinesphere.routes import Follower, Number, Route, shape
 from kinesphere.runtime import Choice

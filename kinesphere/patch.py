@@ -22,7 +22,8 @@ from pydantic import BeforeValidator, ConfigDict, TypeAdapter, ValidationError
 from kinesphere import files
 from kinesphere.bends import BENDS
 from kinesphere.features import FEATURES
-from kinesphere.models import BANDS, NOISE_MODES, Generator
+from kinesphere.models import NOISE_MODES
+from kinesphere.models.rows import NO_ROWS, are_rows
 from kinesphere.routes import Number, OneEuro, Route, Spring
 from kinesphere.runtime import ASKED_BACK_ENDS, ASKED_PRECISIONS
 from kinesphere.shown import Example, Showing
@@ -279,10 +280,10 @@ class Patch:
                 yield (
                     f"latent.rows.{rows}: no feature {drive.feature!r} that is a latent: this patch has {_listed(vectors)}"
                 )
-            if not _are_rows(rows):
+            if not are_rows(rows):
                 yield f"latent.rows.{rows}: {NO_ROWS}"
         for name, there in self.latent.places.items():
-            if not _are_rows(there.rows):
+            if not are_rows(there.rows):
                 yield f"latent.places.{name}.rows: {_shown(there.rows)}: {NO_ROWS}"
         for place, route in self.routes():
             name, _, number = route.feature.partition(".")
@@ -331,30 +332,6 @@ def routes_of(place: str, part: Bend | Number | None) -> Iterator[tuple[str, Rou
 
 def _listed(names: Any) -> str:
     return ", ".join(names) or "none"
-
-
-def _row_range(text: str) -> slice | None:
-    first, _, last = text.partition("-")
-    if len(text) > 20 or not (first.isdecimal() and (last.isdecimal() or last == "")) or text.endswith("-"):
-        return None
-    return slice(int(first), int(last or first) + 1)
-
-
-NO_ROWS = f"no such rows: choose {', '.join(BANDS)}, all, placement, or numbers as 3 or 0-3"
-
-
-def _are_rows(name: str) -> bool:
-    return name in BANDS or name in ("all", "placement") or _row_range(name) is not None
-
-
-def rows_of(G: Generator, name: str) -> slice:
-    """The rows of `ws` that a name means on this model: a band, "3", or "0-3". KinesphereError where it has no such rows."""
-    rows = _row_range(name)
-    if rows is None:
-        return G.rows(name)
-    if rows.stop > G.num_ws or rows.start >= rows.stop:
-        raise KinesphereError(f"no rows {name}: this model has rows 0 to {G.num_ws - 1}")
-    return rows
 
 
 LOOKS = ("latent", "bends", "picture")

@@ -15,7 +15,8 @@ from torch import Tensor
 from kinesphere import latent
 from kinesphere.bends import Bending, Operation
 from kinesphere.models import Generator
-from kinesphere.patch import Place, rows_of
+from kinesphere.models.rows import rows_of
+from kinesphere.patch import Place
 from kinesphere.studio.blending import cross_fade, layer_rows, row_of
 from kinesphere.studio.latents import Fingerprint, Latent
 from kinesphere.types import KinesphereError

@@ -15,6 +15,7 @@ from kinesphere import patch
 from kinesphere.bends import BENDS
 from kinesphere.features import FEATURES
 from kinesphere.models import StyleGAN3
+from kinesphere.models.rows import rows_of
 from kinesphere.patch import BadPatch, Drive, Latent, Patch, Picture, Place
 from kinesphere.routes import CURVES, OneEuro, Route, Spring
 from kinesphere.sinks import SINKS
@@ -233,16 +234,16 @@ def test_what_is_no_patch_is_refused_in_words(tmp_path):
 
 
 def test_rows_by_name_and_by_number(tiny):
-    assert patch.rows_of(tiny, "coarse") == tiny.rows("coarse")
-    assert patch.rows_of(tiny, "3") == slice(3, 4) and patch.rows_of(tiny, "0-3") == slice(0, 4)
+    assert rows_of(tiny, "coarse") == tiny.rows("coarse")
+    assert rows_of(tiny, "3") == slice(3, 4) and rows_of(tiny, "0-3") == slice(0, 4)
     for name in ("0-99", "5-2", "99"):
         with pytest.raises(KinesphereError, match="rows 0 to 7"):
-            patch.rows_of(tiny, name)
+            rows_of(tiny, name)
 
 
 def test_stylegan3_has_a_row_that_places():
     G = StyleGAN3(img_resolution=32, channel_max=4, num_layers=6, z_dim=4, w_dim=4)
-    assert patch.rows_of(G, "placement") == slice(0, 1)
+    assert rows_of(G, "placement") == slice(0, 1)
 
 
 # --- changing ---------------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from kinesphere import patch, runtime
 from kinesphere.engine import Engine, bendable
+from kinesphere.models.rows import rows_of
 from kinesphere.patch import STATIONS
 from kinesphere.stage import showing
 from kinesphere.types import KinesphereError, heard, overlay_of
@@ -156,7 +157,7 @@ def model(name: str, G: Any) -> dict[str, Any]:
     rows = {}
     for band in ("coarse", "middle", "fine", "all", "placement"):
         try:
-            found = patch.rows_of(G, band)
+            found = rows_of(G, band)
         except KinesphereError:
             continue
         rows[band] = [found.start, found.stop]

@@ -15,126 +15,18 @@ from scipy.stats import wasserstein_distance
 
 from kinesphere import latent
 from kinesphere.models import Generator
+from kinesphere.studio.lines import FOLDS, legible, shown
 from kinesphere.train.generated import generated
 from kinesphere.train.judge import Judge, is_whole, shows, told
 from kinesphere.train.portraits import FACTORS, known
-from kinesphere.types import KinesphereError
 
 Progress = Callable[[int, int], None]
 
 MEANT = ("turn", "smile", "hair_hue", "hair_tone", "skin_tone", "hair", "glasses", "headwear")
 VARIED = ("turn", "smile", "hair_tone", "hair_hue", "hair_length", "skin_tone", "skin_hue")
-LAMBDAS = tuple(float(x) for x in 10.0 ** np.arange(-4, 3.1, 0.5))  # of the ridge, as shares of a picture
-FOLDS = 5
-SHUFFLES = 5  # of the labels, for chance
 FEWEST = 100  # pictures in which a factor must show to be told of
 BATCH = 32
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-
-
-# A straight line through W --------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Line:
-    """A ridge fit of T tasks: `predict(x) = (x - mean) / spread @ weights + offset`."""
-
-    mean: np.ndarray  # [D]
-    spread: np.ndarray  # [D]
-    weights: np.ndarray  # [D, T, K]
-    offset: np.ndarray  # [T, K]
-
-    def predict(self, x: np.ndarray) -> np.ndarray:
-        """[N, D] -> [N, T, K]."""
-        return np.tensordot((x - self.mean) / self.spread, self.weights, 1) + self.offset
-
-
-def ridge(x: np.ndarray, y: np.ndarray, lambdas: Sequence[float] = LAMBDAS, folds: int = FOLDS) -> Line:
-    """Ridge regression (Hoerl and Kennard 1970) of T tasks of K numbers, y [N, T, K], on x [N, D].
-
-    Each task has its own lambda, chosen by cross-validation within these rows. Columns of x are brought to mean 0 and deviation 1
-    by these rows; lambda is per row, so that it means the same for any N.
-    """
-    x, y = x.astype(np.float64), y.astype(np.float64)
-    part = np.arange(len(x)) % folds  # the rows come in no order that matters
-    wrong = np.zeros((len(lambdas), y.shape[1]))
-    for k in range(folds):
-        mean, spread, solve, offset = _solver(x[part != k], y[part != k])
-        z = (x[part == k] - mean) / spread
-        for i, some in enumerate(lambdas):
-            off = np.tensordot(z, solve(np.full(y.shape[1], some)), 1) + offset - y[part == k]
-            wrong[i] += np.square(off).sum((0, 2))
-    mean, spread, solve, offset = _solver(x, y)
-    return Line(mean, spread, solve(np.asarray(lambdas)[wrong.argmin(0)]), offset)
-
-
-def _solver(
-    x: np.ndarray, y: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, Callable[[np.ndarray], np.ndarray], np.ndarray]:
-    """Lambdas [T] -> weights [D, T, K], all from one eigendecomposition: V (v + N lambda)^-1 V^T x^T y."""
-    mean, spread, offset = x.mean(0), x.std(0), y.mean(0)
-    spread = np.where(spread > 1e-9, spread, 1.0)
-    z = (x - mean) / spread
-    values, V = np.linalg.eigh(z.T @ z)
-    values = values.clip(min=0)
-    along = np.tensordot(V.T, np.tensordot(z.T, y - offset, 1), 1)  # [D, T, K]
-
-    def solve(lambdas: np.ndarray) -> np.ndarray:
-        return np.tensordot(V, along / (values[:, None] + len(x) * lambdas)[:, :, None], 1)
-
-    return mean, spread, solve, offset
-
-
-def held_out(x: np.ndarray, y: np.ndarray, folds: int = FOLDS, seed: int = 0, kind: str = "number") -> np.ndarray:
-    """For each row of x [N, D] the prediction [N, T, K] of a ridge that never saw it: not its fit, its lambdas, nor its scale.
-
-    Of kind "class", y is one-hot over K, and what is returned is how near the row lies to each class: the largest is the class.
-    That is a linear discriminant (Fisher 1936) for classes equally frequent, so that rare ones are told too.
-    """
-    if len(x) < 2 * folds:
-        raise KinesphereError(f"{len(x)} pictures are too few for {folds} folds: take {2 * folds} or more")
-    order = np.random.default_rng(seed).permutation(len(x))
-    said = np.empty(y.shape)
-    for k in range(folds):
-        rows = order[k::folds]
-        others = np.concatenate([order[i::folds] for i in range(folds) if i != k])
-        others = np.random.default_rng((seed, k)).permutation(others)
-        line = ridge(x[others], y[others])
-        said[rows] = line.predict(x[rows])
-        if kind == "class":
-            members = y[others] / np.maximum(y[others].sum(0), 1)
-            middles = np.einsum("ntk,ntj->tkj", members, line.predict(x[others]))
-            said[rows] = -np.square(said[rows][:, :, None] - middles).sum(3)
-    return said
-
-
-def r_squared(true: np.ndarray, said: np.ndarray) -> float:
-    """1 - the squared error over the variance; 0 is what the mean alone would reach."""
-    return float(1 - np.square(true - said).sum() / np.square(true - true.mean(0)).sum())
-
-
-def balanced_accuracy(true: np.ndarray, said: np.ndarray) -> float:
-    """The share told rightly [N] int, as a mean over the classes that are there."""
-    return float(np.mean([(said[true == k] == k).mean() for k in np.unique(true)]))
-
-
-def legible(x: np.ndarray, y: np.ndarray, kind: str = "number", folds: int = FOLDS, seed: int = 0) -> dict[str, float]:
-    """How well a straight line through x [N, D] tells y, on rows that it has not seen: {"R2" or "accuracy", "chance", "count"}.
-
-    y is a number [N] or, of kind "class", int [N], judged by balanced accuracy. Chance is the mean of the same with
-    the labels shuffled, several times.
-    """
-    classes = np.unique(y)
-    target = np.stack([y == k for k in classes], 1).astype(float) if kind == "class" else y[:, None]
-    rng = np.random.default_rng((seed, 2))
-    orders = [np.arange(len(y)), *(rng.permutation(len(y)) for _ in range(SHUFFLES))]
-    said = held_out(x, np.stack([target[order] for order in orders], 1), folds, seed, kind)
-    if kind == "class":
-        scores = [balanced_accuracy(y[order], classes[said[:, t].argmax(1)]) for t, order in enumerate(orders)]
-    else:
-        scores = [r_squared(target[order], said[:, t]) for t, order in enumerate(orders)]
-    name = "accuracy" if kind == "class" else "R2"
-    return {name: scores[0], "chance": float(np.mean(scores[1:])), "count": float(len(y))}
 
 
 # Pictures, looked at --------------------------------------------------------------------------------------------------
@@ -199,7 +91,7 @@ def meaning(
     folds: int = FOLDS,
     measured: Measured | None = None,
 ) -> dict[str, dict[str, float]]:
-    """How well a straight line through W tells each factor of pictures that it has not seen: see `legible`.
+    """How well a straight line through W tells each factor of pictures that it has not seen: {"R2" or "accuracy", "chance", "count"}.
 
     A factor that shows in some pictures only (a fantastic hair's hue) is told of these; in fewer than 100, or of a class that
     fewer than ten have, there is nothing to say and it is left out. `measured`: what `measure` gave, to not measure twice.
@@ -210,14 +102,13 @@ def meaning(
     seen = measured or measure(G, judge, count, seed=seed)
     found = {}
     for name in factors:
-        rows = shows(name, seen.factors)
-        y = seen.factors[name]
-        kind = FACTORS[name].kind
-        if kind == "class":
-            y = y.argmax(1)
-            rows = rows & np.isin(y, [k for k in np.unique(y) if (y == k).sum() >= 10])
+        y, is_class = seen.factors[name], FACTORS[name].kind == "class"
+        y = y.argmax(1) if is_class else y
+        rows = shows(name, seen.factors) & shown(y)
         if rows.sum() >= FEWEST and len(np.unique(y[rows])) > 1:
-            found[name] = legible(seen.w[rows], y[rows], kind, folds, seed)
+            line = legible(seen.w[rows], {name: y[rows]}, folds, seed)[name]
+            score = "accuracy" if is_class else "R2"
+            found[name] = {score: line.score, "chance": line.chance, "count": float(line.count)}
     return found
 
 
