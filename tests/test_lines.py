@@ -93,7 +93,10 @@ def test_labels_are_told_together_as_they_are_alone(rng):
 
 def test_a_prediction_never_saw_its_own_row(rng):
     """Whatever is done to the labels of one fold, what is said of that fold stays the same."""
-    x, y = rng.normal(size=(50, 80)), rng.normal(size=(50, 1, 1))  # more columns than rows: a leak would fit all of them
+    x, y = (
+        rng.normal(size=(50, 80)),
+        rng.normal(size=(50, 1, 1)),
+    )  # more columns than rows: a leak would fit all of them
     said = held_out(x, y, folds=5, seed=3)
     fold = parts(50, 5, seed=3)[0]
     spoilt = y.copy()

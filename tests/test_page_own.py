@@ -148,7 +148,7 @@ def test_the_square_is_pinched_with_two_fingers(visit, playing, portrait):
 
 @needs_browser
 def test_four_points_lay_the_square_about_a_face(visit, playing, portrait):
-    playing.own.enter().face = None  # the tiny model's pictures have none
+    playing.aside.enter().face = None  # the tiny model's pictures have none
     page = visit()
     lay = brought(playing, portrait, page)
     page.get_by_role("button", name="Eyes and mouth").click()

@@ -136,7 +136,7 @@ FACE = [[10, 10], [22, 10], [12, 20], [20, 20]]
 
 def test_a_square_is_laid_by_eyes_and_mouth(client, playing):
     client.post("/api/own", content=png(np.zeros((32, 32, 3), np.uint8)))
-    workshop = playing.own.enter()
+    workshop = playing.aside.enter()
     workshop.face = None  # the model's own pictures have no face
     assert client.post("/api/own/square", json={"points": FACE}).json() == vars(ffhq(*FACE))
     workshop.face = np.array([[0.3, 0.4], [0.7, 0.4], [0.4, 0.7], [0.6, 0.7]])
@@ -151,7 +151,7 @@ def test_a_square_is_laid_by_eyes_and_mouth(client, playing):
 def test_the_best_place_is_sought_in_the_picture_that_was_brought(client, playing):
     client.post("/api/own", content=png(np.full((32, 40, 3), 9, np.uint8)))
     seen = []
-    playing.own.enter().framing.seeker = lambda picture: seen.append(picture) or ffhq(*FACE)
+    playing.aside.enter().framing.seeker = lambda picture: seen.append(picture) or ffhq(*FACE)
     assert client.post("/api/own/place").json() == vars(ffhq(*FACE))
     assert seen[0].shape == (32, 40, 3)
 
@@ -198,7 +198,7 @@ def test_it_is_exact_where_that_is_asked(client, playing, swift):
 
 def test_a_latent_is_kept_only_with_its_own_picture(client, playing, swift):
     """Whoever keeps while a picture is being drawn gets what was found before, or hears that there is nothing yet."""
-    workshop, answers = playing.own.enter(), []
+    workshop, answers = playing.aside.enter(), []
     drawn = workshop.drawn
     workshop.drawn = lambda place: (answers.append(ask(client, "keep_found", name="early")), drawn(place))[1]
     sat = brought(client, playing)
@@ -279,7 +279,7 @@ def test_a_long_curve_is_told_in_few_points_and_ends_where_it_ends():
 
 
 def about(session, name):
-    return next(one for one in session.own.kept.said(session.own.told) if one["name"] == name)
+    return next(one for one in session.own.kept.said(session.aside.told) if one["name"] == name)
 
 
 def test_what_was_found_is_kept_with_its_picture_and_where_it_came_from(client, playing, swift):
@@ -484,7 +484,7 @@ def test_the_models_centres_are_found_beside_the_show(client, playing, monkeypat
     assert client.get("/api/centres/4.jpg").status_code == 404
     assert done(client, "play_centre", centre=3) == done(client, "play_centre", centre=3) == {"name": "tiny centre 4"}
     assert about(playing, "tiny centre 4")["words"] == "centre 4 of the model"
-    torch.testing.assert_close(playing.own.kept.load("tiny centre 4").data, playing.own.enter().centres.w[3].cpu())
+    torch.testing.assert_close(playing.own.kept.load("tiny centre 4").data, playing.aside.enter().centres.w[3].cpu())
 
 
 @pytest.fixture
@@ -500,7 +500,7 @@ def test_a_centre_is_never_taken_for_another_latent_of_its_name(client, playing,
     done(client, "keep_moment", name="tiny centre 1")
     for _ in range(2):
         assert done(client, "play_centre", centre=0) == {"name": "tiny centre 1 2"}
-    torch.testing.assert_close(playing.own.kept.load("tiny centre 1 2").data, playing.own.enter().centres.w[0].cpu())
+    torch.testing.assert_close(playing.own.kept.load("tiny centre 1 2").data, playing.aside.enter().centres.w[0].cpu())
 
 
 def test_centres_of_a_model_that_plays_no_more_are_not_played(client, playing, centres):

@@ -12,6 +12,7 @@ from kinesphere.types import KinesphereError
 LAMBDAS = tuple(float(x) for x in 10.0 ** np.arange(-4, 3.1, 0.5))  # of the ridge, as shares of a picture
 FOLDS = 5
 SHUFFLES = 20  # of the labels, for chance
+FEWEST = 100  # rows in which a label must show to be told of
 FEWEST_OF_CLASS = 10  # rows, for a class to be told of
 ERRORS = 2  # standard errors that a difference must exceed to be called one
 
@@ -168,7 +169,7 @@ class Legible:
 
 
 def standard_error(folds: np.ndarray) -> float:
-    """Of a mean over folds [K], whose training rows overlap: sqrt((1/K + 1/(K - 1)) variance) (Nadeau and Bengio 2003, section 3)."""
+    """Of a mean over folds [K], whose training rows overlap: sqrt((1/K + 1/(K - 1)) variance) (Nadeau and Bengio 2003)."""
     k = len(folds)
     return float(np.sqrt((1 / k + 1 / (k - 1)) * folds.var(ddof=1)))
 

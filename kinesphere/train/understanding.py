@@ -5,7 +5,7 @@ The judge measures pictures that nobody drew; a straight line through W then has
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from scipy.stats import wasserstein_distance
 
 from kinesphere import latent
 from kinesphere.models import Generator
-from kinesphere.studio.lines import FOLDS, legible, shown
+from kinesphere.studio.lines import FEWEST, FOLDS, legible, shown
 from kinesphere.train.generated import generated
 from kinesphere.train.judge import Judge, is_whole, shows, told
 from kinesphere.train.portraits import FACTORS, known
@@ -24,7 +24,6 @@ Progress = Callable[[int, int], None]
 
 MEANT = ("turn", "smile", "hair_hue", "hair_tone", "skin_tone", "hair", "glasses", "headwear")
 VARIED = ("turn", "smile", "hair_tone", "hair_hue", "hair_length", "skin_tone", "skin_hue")
-FEWEST = 100  # pictures in which a factor must show to be told of
 BATCH = 32
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -79,6 +78,14 @@ def _looked(judge: Judge, batches: Any, count: int, progress: Progress | None) -
     return Measured(together, np.concatenate(whole), np.concatenate(parts), np.concatenate(w))
 
 
+def labels_of(factors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What `Judge.factors` gives as labels, [N] each: numbers, NaN where they cannot be seen, and classes as ints."""
+    return {
+        name: y.argmax(1) if FACTORS[name].kind == "class" else np.where(shows(name, factors), y, np.nan)
+        for name, y in factors.items()
+    }
+
+
 # What has been understood ---------------------------------------------------------------------------------------------
 
 
@@ -91,8 +98,9 @@ def meaning(
     folds: int = FOLDS,
     measured: Measured | None = None,
 ) -> dict[str, dict[str, float]]:
-    """How well a straight line through W tells each factor of pictures that it has not seen: {"R2" or "accuracy", "chance", "count"}.
+    """How well a straight line through W tells each factor of pictures that it has not seen (`studio.lines`).
 
+    Returns {factor: {"R2" or, of a class, "accuracy", "chance", "count"}}.
     A factor that shows in some pictures only (a fantastic hair's hue) is told of these; in fewer than 100, or of a class that
     fewer than ten have, there is nothing to say and it is left out. `measured`: what `measure` gave, to not measure twice.
     Raises KinesphereError for an unknown factor.
@@ -100,14 +108,12 @@ def meaning(
     for name in factors:
         known(name)
     seen = measured or measure(G, judge, count, seed=seed)
-    found = {}
+    labels, found = labels_of(seen.factors), {}
     for name in factors:
-        y, is_class = seen.factors[name], FACTORS[name].kind == "class"
-        y = y.argmax(1) if is_class else y
-        rows = shows(name, seen.factors) & shown(y)
+        y, rows = labels[name], shown(labels[name])
         if rows.sum() >= FEWEST and len(np.unique(y[rows])) > 1:
             line = legible(seen.w[rows], {name: y[rows]}, folds, seed)[name]
-            score = "accuracy" if is_class else "R2"
+            score = "accuracy" if FACTORS[name].kind == "class" else "R2"
             found[name] = {score: line.score, "chance": line.chance, "count": float(line.count)}
     return found
 
