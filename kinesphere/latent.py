@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 import operator
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -640,27 +640,32 @@ class Statistics:
 def sample_w(
     mapping: Callable[[Tensor], Tensor], z_dim: int, count: int = 10_000, seed: int = 0, batch: int = 1000
 ) -> Tensor:
-    """Natural latents to take statistics of: `mapping(z)` for `count` seeded z. Returns w [count, w_dim].
+    """Natural latents to take statistics of, all of `samples_of_w` in one: w [count, w_dim]."""
+    return torch.cat(list(samples_of_w(mapping, z_dim, count, seed, batch)))
+
+
+def samples_of_w(
+    mapping: Callable[[Tensor], Tensor], z_dim: int, count: int, seed: int = 0, batch: int = 1000
+) -> Iterator[Tensor]:
+    """Natural latents w [up to batch, w_dim], `mapping(z)` for `count` seeded z, until there are that many.
 
     mapping  z [N, z_dim] float32 on the CPU -> w [N, w_dim] or ws [N, num_ws, w_dim] (the first row is taken), untruncated:
              `lambda z: G.mapping(z.to(G.w_avg.device))`. A conditional model needs one set of statistics per class.
     The z are the rows of `RandomState(seed).randn(count, z_dim)`, whatever the batch.
     """
     random = np.random.RandomState(_seed(seed))
-    found = []
-    with torch.no_grad():
-        for start in range(0, count, batch):
-            z = torch.from_numpy(random.randn(min(batch, count - start), z_dim).astype(np.float32))
+    for start in range(0, count, batch):
+        z = torch.from_numpy(random.randn(min(batch, count - start), z_dim).astype(np.float32))
+        with torch.no_grad():
             w = mapping(z)
-            found.append(w[:, 0] if w.ndim == 3 else w)
-    return torch.cat(found)
+        yield w[:, 0] if w.ndim == 3 else w
 
 
 def statistics(w: Tensor) -> Statistics:
     """Mean and principal axes of natural latents w [N, w_dim] (see `sample_w`), computed in float64, in the dtype of w.
 
     A direction thinner than a ten-thousandth of the widest counts as not extended in: its sigma is set to that floor, so that
-    leaving W that way shows, and it is not counted in `rank`. The sign of a column makes its largest entry positive.
+    leaving W that way shows, and it is not counted in `rank`. Signs are as of `pointed`.
     Raises KinesphereError unless there are more samples than dimensions.
     """
     count, w_dim = w.shape
@@ -671,13 +676,26 @@ def statistics(w: Tensor) -> Statistics:
     samples = w.detach().cpu().double()
     mean = samples.mean(0)
     away = samples - mean
-    variances, vectors = torch.linalg.eigh(away.T @ away / (count - 1))
-    sigmas, vectors = variances.clamp_min(0).sqrt().flip(0), vectors.flip(1)
-    largest = vectors.abs().argmax(0)
-    vectors = vectors * vectors[largest, torch.arange(w_dim)].sign()
+    variances, vectors = axes(away.T @ away / (count - 1))
+    sigmas = variances.sqrt()
     floor = 1e-4 * sigmas[0]
     rank = int((sigmas > floor).sum())
     return Statistics(mean.to(w), vectors.to(w), sigmas.clamp_min(floor).to(w), rank)
+
+
+def axes(square: Tensor) -> tuple[Tensor, Tensor]:
+    """Eigenvalues [D], falling, none below 0, and eigenvectors, the columns of [D, D], of a symmetric matrix such as a covariance.
+
+    Signs are as of `pointed`.
+    """
+    values, vectors = torch.linalg.eigh(square)
+    return values.clamp_min(0).flip(0), pointed(vectors.flip(1))
+
+
+def pointed(columns: Tensor) -> Tensor:
+    """Columns [D, K], each turned so that its largest entry is positive: a sign that is the same each time."""
+    largest = columns.abs().argmax(0)
+    return columns * columns[largest, torch.arange(columns.shape[1])].sign()
 
 
 def radius(w: Tensor, stats: Statistics) -> Tensor:

@@ -132,7 +132,7 @@ class Album:
         most = most_together(self.G.img_resolution)
         for path in paths:
             try:
-                ready[path.stem] = self.cut_out(_read(path))
+                ready[path.stem] = self.cut_out(read(path))
             except KinesphereError as error:
                 yield path.name, str(error)
                 continue
@@ -169,14 +169,14 @@ class Album:
 
     def _masked(self, path: Path) -> np.ndarray:
         """[H, W], 0 to 1, from the lightness of a picture."""
-        cut = alignment.aligned(picture := _read(path), Similarity.whole(picture), self.G.img_resolution)
+        cut = alignment.aligned(picture := read(path), Similarity.whole(picture), self.G.img_resolution)
         mask: np.ndarray = np.asarray(Image.fromarray(cut).convert("L"), np.float32) / 255
         if not mask.any():
             raise KinesphereError(f"{path.name} is black: it is white where the pictures count")
         return mask
 
 
-def _read(path: Path) -> np.ndarray:
+def read(path: Path) -> np.ndarray:
     """[H, W, 3] uint8, upright, in sRGB, what is transparent on white. Raises KinesphereError with the reason."""
     try:
         if path.stat().st_size > LARGEST:

@@ -75,9 +75,7 @@ def _turn(G: Generator, points: Tensor, axes: Tensor) -> Tensor:
         pictures = torch.cat([_small(G, part) for part in moved.split(TOGETHER)])
         change = ((pictures[1:] - pictures[0]) / STEP).flatten(1)  # [w_dim, pixels]
         seen += change @ change.T / change.shape[1]
-    vectors: Tensor = torch.linalg.eigh(seen.double().cpu())[1].flip(1)
-    largest = vectors.abs().argmax(0)
-    return (vectors * vectors[largest, torch.arange(len(vectors))].sign()).to(axes)
+    return latent.axes(seen.double().cpu())[1].to(axes)
 
 
 def _small(G: Generator, w: Tensor) -> Tensor:

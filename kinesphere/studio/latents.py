@@ -83,11 +83,13 @@ class Latent:
             raise KinesphereError("this latent holds numbers that are infinite or none")
 
     @classmethod
-    def of_seed(cls, G: Generator, seed: int, psi: float = 1.0, class_index: int = 0) -> Latent:
-        """The `w` of a seed, truncated about the model's mean by `psi`."""
+    def of_seed(
+        cls, G: Generator, seed: int, psi: float = 1.0, class_index: int = 0, cutoff: int | None = None
+    ) -> Latent:
+        """The `w` of a seed, truncated about the model's mean by `psi`; rows from `cutoff` on are as they were."""
         with torch.no_grad():
             ws = G.mapping(latent.seed_to_z(seed, G.z_dim).to(G.w_avg.device), G.label(class_index))
-            ws = latent.truncate(ws, G.w_avg, psi)[0].cpu()
+            ws = latent.truncate(ws, G.w_avg, psi, cutoff)[0].cpu()
         data, space = (ws[0], "w") if _alike(ws) else (ws, "w+")
         return cls(data, space, class_index, psi, model=Fingerprint.of(G), origin={"seed": seed})
 

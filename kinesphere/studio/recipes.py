@@ -18,11 +18,12 @@ from torch import Tensor
 
 from kinesphere import __version__, files, latent
 from kinesphere.models import Generator
-from kinesphere.models.generator import noise_from
-from kinesphere.ops import to_pixels
 from kinesphere.studio import blending, centres, sheets
 from kinesphere.studio.centres import Centres
-from kinesphere.studio.latents import Fingerprint, Latent, draw
+from kinesphere.studio.directions import Direction, strips
+from kinesphere.studio.directions import files as direction_files
+from kinesphere.studio.directions.edits import REACH
+from kinesphere.studio.latents import Fingerprint, Latent
 from kinesphere.types import KinesphereError
 
 KEY = "kinesphere"  # of the text in a PNG
@@ -121,6 +122,14 @@ def read(path: Path) -> Recipe:
         raise KinesphereError(f"{path.name}: {error}") from None
 
 
+def has(path: Path) -> bool:
+    """Whether a file is a PNG that tells how it was made."""
+    try:
+        return bool(text_of(path))
+    except KinesphereError:
+        return False
+
+
 def text_of(path: Path) -> str:
     """What a PNG tells of how it was made. Raises KinesphereError where it tells nothing."""
     try:
@@ -142,9 +151,7 @@ def _seed(drawing: sheets.Drawing, seed: int, psi: float) -> np.ndarray:
 
 
 def _latent(drawing: sheets.Drawing, held: str) -> np.ndarray:
-    place = Latent.from_bytes(base64.b64decode(held))
-    with noise_from(torch.Generator(drawing.G.w_avg.device).manual_seed(drawing.noise_seed)):
-        return to_pixels(draw(drawing.G, place, drawing.noise_mode))[0].cpu().numpy()
+    return drawing.picture(Latent.from_bytes(base64.b64decode(held)))
 
 
 def _psi_sheet(drawing: sheets.Drawing, seeds: list[int], psis: list[float]) -> np.ndarray:
@@ -169,6 +176,14 @@ def _centres_sheet(drawing: sheets.Drawing, w: list[list[float]], shares: list[f
     return centres.sheet(drawing, torch.tensor(w), shares)
 
 
+def _strips_sheet(
+    drawing: sheets.Drawing, held: str, directions: str, frames: int, reach: float, centred: bool
+) -> np.ndarray:
+    place = Latent.from_bytes(base64.b64decode(held))
+    found = direction_files.from_bytes(base64.b64decode(directions))
+    return strips.sheet(drawing, place, found, frames, reach, centred)
+
+
 MADE: dict[str, Callable[..., np.ndarray]] = {
     "seed": _seed,
     "latent": _latent,
@@ -176,6 +191,7 @@ MADE: dict[str, Callable[..., np.ndarray]] = {
     "mix_sheet": _mix_sheet,
     "blend_sheet": _blend_sheet,
     "centres_sheet": _centres_sheet,
+    "strips_sheet": _strips_sheet,
 }
 
 
@@ -201,6 +217,21 @@ def of_centres(found: Centres, model: str) -> Recipe:
     """Of `centres.sheet`, whose centres it holds."""
     of = {"w": found.w.tolist(), "shares": found.shares.tolist()}
     return Recipe(named(model), found.model, "centres_sheet", of, found.class_index)
+
+
+def of_strips(
+    told: Fingerprint,
+    model: str,
+    place: Latent,
+    directions: Sequence[Direction],
+    frames: int = strips.FRAMES,
+    reach: float = REACH,
+    centred: bool = False,
+) -> Recipe:
+    """Of `strips.sheet`, whose latent and directions it holds whole. No two directions share a name."""
+    held_whole = base64.b64encode(direction_files.to_bytes(directions)).decode()
+    of = {**held(place), "directions": held_whole, "frames": frames, "reach": reach, "centred": centred}
+    return Recipe(named(model), told, "strips_sheet", of, place.class_index)
 
 
 def towards(found: Centres, G: Generator, wanted: Sequence[Recipe]) -> list[Recipe]:

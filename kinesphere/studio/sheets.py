@@ -15,6 +15,7 @@ from kinesphere import latent
 from kinesphere.models import Generator
 from kinesphere.models.generator import noise_from
 from kinesphere.ops import to_pixels
+from kinesphere.studio.latents import Fingerprint, Latent, draw
 
 PAPER, INK = (18, 18, 20), (214, 214, 220)
 
@@ -60,6 +61,11 @@ class Drawing:
                 img = self.G.synthesis(w, noise_mode=self.noise_mode)
             yield to_pixels(img)[0].cpu().numpy()
             self.on_picture(i + 1, len(ws))
+
+    def picture(self, place: Latent, told: Fingerprint | None = None) -> np.ndarray:
+        """The picture [H, W, 3] uint8 of a kept latent, with its own noise. Raises KinesphereError as `latents.draw`."""
+        with noise_from(torch.Generator(self.G.w_avg.device).manual_seed(self.noise_seed)):
+            return to_pixels(draw(self.G, place, self.noise_mode, told))[0].cpu().numpy()
 
     def psi_sheet(self, seeds: Sequence[int], psis: Sequence[float]) -> np.ndarray:
         """A row for each seed, a column for each psi."""
