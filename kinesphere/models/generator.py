@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -88,6 +88,12 @@ class Generator(nn.Module):
             kinds = f"it has classes 0 to {self.c_dim - 1}" if self.c_dim else "it has no classes, so leave it at 0"
             raise KinesphereError(f"no class {index} in this model: {kinds}")
         return torch.eye(self.c_dim, device=self.w_avg.device)[[index]] if self.c_dim else None
+
+    def copied(self) -> Self:
+        """The same model with weights of its own, as it is when nobody bends it, whether somebody does now or not."""
+        made = type(self)(**self.config)
+        made.load_state_dict(self.state_dict())
+        return made.to(self.w_avg.device).eval().requires_grad_(False)
 
     def forward(
         self,

@@ -115,13 +115,6 @@ class Steady:
         return self._smooth
 
 
-def _copy(G: Generator) -> Generator:
-    """The same model, as it is when nobody bends it, whether somebody does now or not."""
-    own = type(G)(**G.config)
-    own.load_state_dict(G.state_dict())
-    return own.to(G.w_avg.device).eval().requires_grad_(False)
-
-
 @dataclass
 class Following:
     """A latent w [w_dim] float32: the model's picture of what is seen in the middle square of the region, found anew each time.
@@ -161,7 +154,7 @@ class Following:
     @torch.inference_mode(False)
     def open(self, checkpoint: Any) -> None:
         """Take a copy of the model, which others bend, and its encoder; forget all earlier signals."""
-        self._G = _copy(checkpoint.G_ema)
+        self._G = checkpoint.G_ema.copied()
         self._follower = Follower(self._G, self.steps, self._guess())
         self._steady = Steady(self.min_cutoff, self.beta)
 
