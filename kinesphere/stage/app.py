@@ -20,9 +20,10 @@ from pydantic import BaseModel, Field, ValidationError
 from starlette.websockets import WebSocketDisconnect
 
 from kinesphere import __version__, patch
+from kinesphere.latent import LAST_SEED
 from kinesphere.patch import BadPatch
 from kinesphere.sources import Page, PageSound
-from kinesphere.stage import control, library, own
+from kinesphere.stage import control, directions, library, own, teaching
 from kinesphere.stage.board import Outbox, plain, text
 from kinesphere.stage.pictures import ASKED, MOST, Seen, Slots, Viewer, jpeg, sized
 from kinesphere.stage.security import Door, Guard
@@ -33,6 +34,7 @@ from kinesphere.types import KinesphereError
 STATIC = Path(str(resources.files("kinesphere.stage"))) / "static"
 PAGES = {"/": "index.html", "/show": "show.html", "/pad": "pad.html"}
 VIEWED = ("performance", "model")  # parts of the state that a viewer is told
+KEPT_AN_HOUR = {"cache-control": "private, max-age=3600"}
 UNDER_WAY = 32  # messages of one page that wait to be obeyed
 UNBUILT = (
     "<!doctype html><meta charset=utf-8><title>Kinesphere</title><p>The stage is running, but its page was not built. "
@@ -63,6 +65,8 @@ def app(session: Session, door: Door | None = None, largest: int = library.LARGE
     _add_takes(stage, session)
     _add_own(stage, session)
     _add_latents(stage, session)
+    _add_directions(stage, session)
+    _add_teaching(stage, session)
     _add_state(stage, session, door, hands)
     return stage
 
@@ -409,6 +413,71 @@ def _add_latents(stage: FastAPI, session: Session) -> None:
     def forget_latent(name: str) -> None:
         """Delete a latent."""
         session.own.forget(name)
+
+
+def _add_directions(stage: FastAPI, session: Session) -> None:
+    here = session.directions
+
+    @stage.get("/api/directions", tags=["directions"])
+    def offered() -> list[dict[str, Any]]:
+        """Every direction that can be put on the rack."""
+        offered: list[dict[str, Any]] = plain(here.said()["offered"])
+        return offered
+
+    @stage.get("/api/directions/end.jpg", response_class=Response, tags=["directions"])
+    def end(
+        of: control.Text,
+        end: Annotated[str, Query(pattern="^(low|high)$")],
+        rows: control.Rows = "",
+        seed: control.Seed | None = None,
+        amount: Annotated[float, Query(ge=0, le=60, allow_inf_nan=False)] = 3.0,
+        most: Annotated[int, Query(ge=16, le=1024)] = 256,
+    ) -> Response:
+        """How an end of a slider looks, so many sigma from the model's mean, or from a seed."""
+        drawn = here.end(of, rows, amount if end == "high" else -amount, seed, most)
+        return Response(drawn, media_type="image/jpeg", headers=KEPT_AN_HOUR)
+
+    @stage.post("/api/directions", status_code=201, tags=["directions"])
+    async def bring_directions(request: Request, name: Annotated[str, Query(max_length=300)]) -> dict[str, Any]:
+        """Bring a file of directions of any kind that is shared: the file itself is the body."""
+        data = await _body(request, directions.LARGEST, "the file")
+        return await anyio.to_thread.run_sync(here.bring, data, name)
+
+    @stage.get("/api/directions/files/{name}", response_class=FileResponse, tags=["directions"])
+    def direction(name: str) -> FileResponse:
+        """A direction that was kept, as a .safetensors file."""
+        path = here.kept.path(name)
+        return FileResponse(path, media_type="application/octet-stream", filename=path.name)
+
+    @stage.delete("/api/directions/files/{name}", status_code=204, tags=["directions"])
+    def forget_direction(name: str) -> None:
+        """Delete a direction that was kept."""
+        here.forget(f"{name}{here.kept.ending}")
+
+
+def _add_teaching(stage: FastAPI, session: Session) -> None:
+    taught = session.teaching
+
+    @stage.get("/api/teaching/picture/{seed}.jpg", response_class=Response, tags=["teaching"])
+    def asked(seed: Annotated[int, PathOf(ge=0, le=LAST_SEED)]) -> Response:
+        """A picture to label."""
+        return Response(taught.picture(seed), media_type="image/jpeg", headers=KEPT_AN_HOUR)
+
+    @stage.get("/api/teaching/end.jpg", response_class=Response, tags=["teaching"])
+    def end(end: Annotated[str, Query(pattern="^(low|high)$")]) -> Response:
+        """How an end of what has been learnt so far looks."""
+        return _fresh(taught.end_of(end))
+
+    @stage.get("/api/teaching/labels.csv", response_class=Response, tags=["teaching"])
+    def labels() -> Response:
+        """What has been answered, as a table."""
+        return Response(taught.as_table(), media_type="text/csv", headers={"cache-control": "no-store"})
+
+    @stage.post("/api/teaching/labels", status_code=201, tags=["teaching"])
+    async def bring_labels(request: Request, name: Annotated[str, Query(max_length=300)] = "") -> dict[str, int]:
+        """Answers from a table, added to those of the word that is being taught."""
+        data = await _body(request, teaching.LARGEST, "the table")
+        return await anyio.to_thread.run_sync(taught.table, data, name)
 
 
 def _add_state(stage: FastAPI, session: Session, door: Door, hands: control.Hands) -> None:

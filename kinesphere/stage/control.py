@@ -28,6 +28,7 @@ Text = Annotated[str, Field(max_length=300)]
 Seconds = Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)]
 Unit = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Rows = Annotated[str, Field(max_length=20)]
 Pixels = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
 
 
@@ -414,11 +415,194 @@ class PlayCentre(Message):
         return session.own.play_centre(self.centre, self.seconds, self.easing)
 
 
+class Offer(Message):
+    do: Literal["offer"]
+
+    def act(self, session: Session) -> Any:
+        return session.directions.look_through()
+
+
+class PutDirection(Message):
+    do: Literal["put_direction"]
+    draws: ClassVar[bool] = True
+    of: Text
+    rows: Rows = ""
+    name: Text = ""
+
+    def act(self, session: Session) -> Any:
+        return session.rack.put(self.of, self.rows, self.name)
+
+
+class Surprise(Message):
+    do: Literal["surprise"]
+    draws: ClassVar[bool] = True
+    among: Annotated[int, Field(ge=1, le=4096)] = 16
+
+    def act(self, session: Session) -> Any:
+        return session.rack.surprise(self.among)
+
+
+class Scatter(Message):
+    do: Literal["scatter"]
+
+    def act(self, session: Session) -> Any:
+        return session.rack.scatter()
+
+
+class Rest(Message):
+    do: Literal["rest"]
+
+    def act(self, session: Session) -> Any:
+        return session.rack.rest()
+
+
+class Opposite(Message):
+    do: Literal["opposite"]
+    draws: ClassVar[bool] = True
+    direction: Text
+
+    def act(self, session: Session) -> Any:
+        return session.rack.opposite(self.direction)
+
+
+class StarDirection(Message):
+    do: Literal["star_direction"]
+    of: Text
+    rows: Rows = ""
+    on: bool
+
+    def act(self, session: Session) -> Any:
+        return session.directions.star(self.of, self.rows, self.on)
+
+
+class KeepDirection(Message):
+    do: Literal["keep_direction"]
+    draws: ClassVar[bool] = True
+    of: Text
+    rows: Rows = ""
+    name: Text
+
+    def act(self, session: Session) -> Any:
+        return session.directions.keep(self.of, self.rows, self.name)
+
+
+class RenameDirection(Message):
+    do: Literal["rename_direction"]
+    of: Text
+    name: Text
+
+    def act(self, session: Session) -> Any:
+        return session.directions.rename(self.of, self.name)
+
+
+class ForgetDirection(Message):
+    do: Literal["forget_direction"]
+    of: Text
+
+    def act(self, session: Session) -> Any:
+        return session.directions.forget(self.of)
+
+
+class Here(Message):
+    do: Literal["here"]
+    region: tuple[Unit, Unit, Unit, Unit] | None = None
+    rows: Rows = "all"
+    outside: bool = True
+
+    def act(self, session: Session) -> Any:
+        return session.directions.seek(self.region, self.rows, self.outside)
+
+
+class TeachBegin(Message):
+    do: Literal["teach_begin"]
+    draws: ClassVar[bool] = True
+    word: Text = Field(min_length=1)
+    kind: Text = "yes-no"
+
+    def act(self, session: Session) -> Any:
+        return session.teaching.begin(self.word, self.kind)
+
+
+class TeachAnswer(Message):
+    do: Literal["teach_answer"]
+    picture: Text
+    value: float | int | None = Field(None, allow_inf_nan=False)
+
+    def act(self, session: Session) -> Any:
+        return session.teaching.answer(self.picture, self.value)
+
+
+class TeachUndo(Message):
+    do: Literal["teach_undo"]
+
+    def act(self, session: Session) -> Any:
+        return session.teaching.undo()
+
+
+class TeachBetween(Message):
+    do: Literal["teach_between"]
+    between: Unit
+
+    def act(self, session: Session) -> Any:
+        return session.teaching.lean(self.between)
+
+
+class TeachAgainst(Message):
+    do: Literal["teach_against"]
+    draws: ClassVar[bool] = True
+    against: list[Text] = Field(max_length=32)
+
+    def act(self, session: Session) -> Any:
+        return session.teaching.leave(self.against)
+
+
+class TeachAuto(Message):
+    do: Literal["teach_auto"]
+    measure: Text
+    count: Annotated[int, Field(ge=1, le=400)] = 64
+
+    def act(self, session: Session) -> Any:
+        return session.teaching.measured(self.measure, self.count)
+
+
+class TeachPlay(Message):
+    do: Literal["teach_play"]
+    draws: ClassVar[bool] = True
+
+    def act(self, session: Session) -> Any:
+        return session.teaching.play()
+
+
+class TeachKeep(Message):
+    do: Literal["teach_keep"]
+    name: Text
+
+    def act(self, session: Session) -> Any:
+        return session.teaching.keep(self.name)
+
+
+class TeachEnd(Message):
+    do: Literal["teach_end"]
+
+    def act(self, session: Session) -> Any:
+        return session.teaching.end()
+
+
+class TeachForget(Message):
+    do: Literal["teach_forget"]
+    word: Text
+
+    def act(self, session: Session) -> Any:
+        return session.teaching.forget(self.word)
+
+
 Known = Annotated[
     Change | Undo | Redo | Play | Freeze | Black | Safe | Snapshot | Recall | Rename | Forget | SetSafe | Rewind | Pad | Cues
     | Cue | Learn | LearnStop | Calibrate | CalibrateStop | ShowBegin | ShowHold | ShowUndo | ShowPlay | ShowClear
     | Record | Replay | ReplayStop | SavePatch | Ping | SeedDice | Favourite | Project | ProjectStop | KeepFound | KeepMoment
-    | Mix | PlayLatent | Centres | PlayCentre,
+    | Mix | PlayLatent | Centres | PlayCentre | Offer | PutDirection | Surprise | Scatter | Rest | Opposite | StarDirection
+    | KeepDirection | RenameDirection | ForgetDirection | Here | TeachBegin | TeachAnswer | TeachUndo | TeachBetween
+    | TeachAgainst | TeachAuto | TeachPlay | TeachKeep | TeachEnd | TeachForget,
     Field(discriminator="do"),
 ]  # fmt: skip
 MESSAGE: TypeAdapter[Message] = TypeAdapter(Known)
@@ -471,8 +655,8 @@ def _id(raw: bytes) -> int | str | None:
 class Hands:
     """Do what messages ask, beside the network: one after the other, in their order.
 
-    Only a panic never waits behind another; and what opens a feature or finds centres does not hold up the rest for longer
-    than its TURN.
+    Only a panic never waits behind another; and what opens a feature, finds centres or a direction, or draws does not hold up the
+    rest for longer than its TURN.
     """
 
     def __init__(self, session: Session) -> None:

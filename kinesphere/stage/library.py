@@ -1,4 +1,4 @@
-"""The player's shelf: the folders of patches, models, takes, snapshots, latents, videos and pictures, and nothing outside them."""
+"""The player's shelf: the folders of what can be played, kept and shown by a plain name, and nothing outside them."""
 
 from __future__ import annotations
 
@@ -19,15 +19,18 @@ from kinesphere.checkpoints import BUILTIN, Checkpoint
 from kinesphere.patch import STATIONS, Patch
 from kinesphere.sources import Pictures
 from kinesphere.sources.pictures import SUFFIXES
+from kinesphere.studio.directions.files import is_file
 from kinesphere.types import KinesphereError
 
-FOLDERS = ("patches", "models", "takes", "snapshots", "latents", "videos", "pictures")
+FOLDERS = ("patches", "models", "takes", "snapshots", "latents", "directions", "labels", "videos", "pictures")
 SHOWN = ("videos", "pictures")  # what a source may be pointed at by its plain name
 FILMS = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".gif")
 ENDINGS = {
     "patches": (".toml",),
     "takes": (".mcap",),
     "latents": (".safetensors",),
+    "directions": (".safetensors",),
+    "labels": (".json",),
     "models": (".safetensors", ".pkl", ".pt", ".pth", ".zip"),
 }
 PLAIN = re.compile(r"[^\W_][\w .,()+-]{0,79}")  # letters of any language; no separator, nothing hidden, nothing else
@@ -241,30 +244,37 @@ class Library:
             elif value != str(found):
                 setattr(station, name, str(found))  # a plain name: nobody plays this station yet
         for place, table, value in _goes_to(asked):
-            found = self._shelved(value, ("latents",))
             if self._typed(place, value):
                 continue  # it plays as it was typed, also where a file of the library has that name
-            if found is not None:
-                table["file"] = str(found)
+            kept, shelf = self._kept(place, value), _shelf(place)
+            if kept is not None:
+                table[place.rpartition(".")[2]] = kept
             else:
                 problems.append(
-                    f"{place}: {value[:120]!r} is outside the library: put it into {self.folder / 'latents'} and give its name"
+                    f"{place}: {value[:120]!r} is outside the library: put it into {self.folder / shelf} and give its name"
                 )
         if problems:
             raise patch.BadPatch("what was asked for", problems)
         return asked
 
     def shelved(self, place: str, value: Any) -> Any:
-        """The value of an edit, with the plain name of a video, a folder of pictures or a latent as the path that it means."""
+        """The value of an edit, with the plain name of a file or a folder of the library as the path that it means."""
         if isinstance(value, dict):
             return {key: self.shelved(f"{place}.{key}", inner) for key, inner in value.items()}
         if not isinstance(value, str) or self._typed(place, value):
             return value
         if place.startswith(("sources.", "sinks.")) and place.rpartition(".")[2] in FILES:
             return str(self._shelved(value) or value)
-        if ".latent.places." in f".{place}" and place.endswith(".file"):
-            return str(self._shelved(value, ("latents",)) or value)
-        return value
+        return (_shelf(place) and self._kept(place, value)) or value
+
+    def _kept(self, place: str, value: str) -> str | None:
+        """What of the library a place means that goes to a latent or along a direction; None: nothing of it."""
+        if _shelf(place) == "latents":
+            found, which = self._shelved(value, ("latents",)), ""
+        else:
+            file, sign, which = value.partition("#")
+            found, which = self._shelved(file, ("directions",)) if is_file(file) else None, sign + which
+        return None if found is None else f"{found}{which}"
 
     def _typed(self, place: str, value: str) -> bool:
         return (_writes(place), value) in self.trusted
@@ -340,9 +350,24 @@ def _reaches(played: Patch) -> Iterator[tuple[str, Any, str]]:
 
 
 def _goes_to(played: Patch) -> Iterator[tuple[str, dict[str, Any], str]]:
-    """(place, table, value) of every file of a latent that a patch goes to, in its looks, too; `table["file"]` is that value."""
+    """(place, table, value) of every file that a patch goes to or along, in its looks, too: what the table holds at that place."""
     for name, there in played.latent.places.items():
         yield f"latent.places.{name}.file", vars(there), there.file
+    for name, along in played.latent.directions.items():
+        if is_file(along.of):
+            yield f"latent.directions.{name}.of", vars(along), along.of
     for look, tables in played.shown.looks.items():
-        for name, table in tables.get("latent", {}).get("places", {}).items():
+        parts = tables.get("latent", {})
+        for name, table in parts.get("places", {}).items():
             yield f"shown.looks.{look}.latent.places.{name}.file", table, table["file"]
+        for name, table in parts.get("directions", {}).items():
+            if isinstance(table, dict) and is_file(str(table.get("of", ""))):
+                yield f"shown.looks.{look}.latent.directions.{name}.of", table, str(table["of"])
+
+
+def _shelf(place: str) -> str:
+    """The shelf of what is named at a place of a patch, or of one of its looks: what it goes to, or along; "": of none."""
+    way = f".{place}"
+    if ".latent.places." in way and place.endswith(".file"):
+        return "latents"
+    return "directions" if ".latent.directions." in way and place.endswith(".of") else ""

@@ -2,45 +2,39 @@
 
 from __future__ import annotations
 
-import re
-import threading
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from kinesphere import places, startup
+from kinesphere import places
 from kinesphere.models import Generator
 from kinesphere.patch import Place
 from kinesphere.routes import Route
-from kinesphere.stage.kept import SHELF, THUMBNAIL, KeptLatents, place_of
+from kinesphere.stage.kept import THUMBNAIL, KeptLatents, place_of, plainly
 from kinesphere.stage.library import Absent
 from kinesphere.stage.pictures import jpeg, sized
 from kinesphere.stage.showing import seen
 from kinesphere.stage.sitting import Sitting
-from kinesphere.stage.workshop import Workshop
+from kinesphere.stage.workshop import CLOSING, Errand, Workshop
 from kinesphere.studio import alignment, blending
 from kinesphere.studio.albums import WHITE
 from kinesphere.studio.alignment import Similarity
 from kinesphere.studio.efforts import EFFORTS
-from kinesphere.studio.latents import Fingerprint, Latent
+from kinesphere.studio.latents import Latent
 from kinesphere.studio.squares import Unreadable, decoded, over
 from kinesphere.types import KinesphereError
 
 if TYPE_CHECKING:
     from kinesphere.stage.session import Session
 
-T = TypeVar("T")
-
 LARGEST = 64 * 2**20  # bytes of a picture that is brought
 SIDE = 4096  # pixels of its longer side; a larger one is shrunk
 SHOWN = 1280  # pixels of the longer side that pages see
 VIEWS = ("goal", "found", "difference")
-CLOSING = 10.0  # seconds that the end waits for a sitting
 
 
 @dataclass(frozen=True)
@@ -68,55 +62,13 @@ class Own:
         self.brought: Brought | None = None
         self.sitting: Sitting | None = None
         self.centres: tuple[Workshop, list[np.ndarray]] | None = None  # those of a model, and their pictures
-        self._seeking: threading.Thread | None = None  # the centres
+        self._seeking = Errand(session, "centres", "own")
         self._count = 0
-        self._workshop: tuple[object, Workshop] | None = None  # the checkpoint that it is a copy of, and it
-        self._entering = threading.Lock()
-        self._told: tuple[Generator | None, Fingerprint] = (None, Fingerprint())
 
     def close(self) -> None:
         if self.sitting is not None:
             self.sitting.stop(CLOSING)
-        if self._seeking is not None:
-            self._seeking.join(CLOSING)
-
-    # --- the model ------------------------------------------------------------------------------------------------------
-
-    def enter(self) -> Workshop:
-        """The workshop of the model that plays; its copy is read anew where it is the first, or of another. Seconds, then."""
-        performance = self.session.performance
-        with self._entering:
-            checkpoint, name = performance.engine.checkpoint, performance.engine.patch.model
-            label = performance.patch.latent.label
-            known = self._workshop
-            if known is None or known[0] is not checkpoint:
-                G = self.session.library.load(name).G_ema.to(performance.device)
-                workshop = Workshop(G, name, label)
-            elif known[1].class_index == label:
-                return known[1]
-            else:
-                workshop = known[1].of_class(label)
-            self._workshop = checkpoint, workshop
-            return workshop
-
-    def _aside(self, work: Callable[[Workshop], T]) -> T:
-        """What `work` makes of the workshop, on a thread that goes after all others."""
-
-        def held() -> T:
-            workshop = self.enter()
-            with workshop.lock:
-                return work(workshop)
-
-        with ThreadPoolExecutor(1, "aside", startup.step_aside) as hand:
-            return hand.submit(held).result()
-
-    @property
-    def told(self) -> Fingerprint:
-        """Of the model that plays."""
-        G = self.session.performance.engine.G
-        if self._told[0] is not G:
-            self._told = G, Fingerprint.of(G)
-        return self._told[1]
+        self._seeking.close()
 
     # --- a picture ------------------------------------------------------------------------------------------------------
 
@@ -143,7 +95,7 @@ class Own:
 
     def mean(self) -> bytes:
         """The model's average picture, to lay the square by, a JPEG."""
-        return self._aside(lambda workshop: jpeg(workshop.mean, 0.9))
+        return self.session.aside.do(lambda workshop: jpeg(workshop.mean, 0.9))
 
     def square(self, points: Sequence[Sequence[float]] | None) -> dict[str, float]:
         """The square of a face: of the two eyes and the corners of the mouth at `points` [4, 2], in pixels; None: they are sought.
@@ -151,12 +103,12 @@ class Own:
         Raises KinesphereError where there is no face.
         """
         places = alignment.landmarks(self._picture().pixels) if points is None else np.array(points, np.float64)
-        return self._aside(lambda workshop: asdict(workshop.square(places)))
+        return self.session.aside.do(lambda workshop: asdict(workshop.square(places)))
 
     def sought(self) -> dict[str, float]:
         """The square in which the model finds itself, be there a face or not. Seconds."""
         pixels = self._picture().pixels
-        return self._aside(lambda workshop: asdict(workshop.framing.seeker(pixels)))
+        return self.session.aside.do(lambda workshop: asdict(workshop.framing.seeker(pixels)))
 
     # --- found ----------------------------------------------------------------------------------------------------------
 
@@ -169,7 +121,7 @@ class Own:
         brought = self._picture()
         number = 1 if self.sitting is None else self.sitting.number + 1
         self.sitting = Sitting(
-            self.enter, brought.pixels, brought.name, number, square, effort, faithful,
+            self.session.aside.enter, brought.pixels, brought.name, number, square, effort, faithful,
             lambda: self.session.note("own"),
         )  # fmt: skip
         self.sitting.start()
@@ -208,7 +160,11 @@ class Own:
         here = engine.seen
         origin = {"played": {"patch": here.name, "seed": here.latent.seed}}
         place = Latent(
-            ws[0] if alike else ws, "w" if alike else "w+", here.latent.label, model=self.told, origin=origin
+            ws[0] if alike else ws,
+            "w" if alike else "w+",
+            here.latent.label,
+            model=self.session.aside.told,
+            origin=origin,
         )
         brought = _brought(here.latent.places, engine.numbers)
 
@@ -216,7 +172,7 @@ class Own:
             whole = _with_grain(workshop.G, place, brought)
             return whole, workshop.drawn(whole)
 
-        return self._add(name or self.kept.free("Moment"), *self._aside(drawn))
+        return self._add(name or self.kept.free("Moment"), *self.session.aside.do(drawn))
 
     def mix(self, a: str, b: str, t: float, name: str) -> dict[str, str]:
         """Keep what is between two that were kept, `t` of the way."""
@@ -225,7 +181,7 @@ class Own:
             child = blending.morph(workshop.G, self.kept.load(a), self.kept.load(b), t)
             return child, workshop.drawn(child)
 
-        child, drawn = self._aside(mixed)
+        child, drawn = self.session.aside.do(mixed)
         return self._add(name or self.kept.free(f"{a} + {b}"[:70]), child, drawn)
 
     def _add(self, name: str, place: Latent, picture: np.ndarray) -> dict[str, str]:
@@ -246,7 +202,7 @@ class Own:
         session, places = self.session, {}
         if name is not None:
             path = self.kept.path(name)
-            self.kept.load(name).check(session.performance.engine.G, self.told)
+            self.kept.load(name).check(session.performance.engine.G, session.aside.told)
             places = {place_of(name): {"file": str(path), "amount": 1.0, "rows": "all"}}
         with session.lock:
             session.go_to({**seen(session), "latent.places": places}, seconds, easing, f"latents/{name or ''}")
@@ -255,26 +211,17 @@ class Own:
 
     def seek_centres(self) -> None:
         """Find the kinds of picture that the model makes, beside the show."""
-        if self._seeking is None or not self._seeking.is_alive():
-            self._seeking = threading.Thread(target=self._seek, name="centres", daemon=True)
-            self._seeking.start()
-            self.session.note("own")
+        if not self._seeking.at_work:
+            self._seeking.begin(self._seek)
 
-    def _seek(self) -> None:
-        def found(workshop: Workshop) -> tuple[Workshop, list[np.ndarray]]:
-            return workshop, [workshop.drawn(workshop.centre(i)) for i in range(len(workshop.centres.w))]
-
-        try:
-            self.centres = self._aside(found)
-        except KinesphereError as error:
-            self.session.say({"is": "trouble", "station": "centres", "text": str(error)})
-        self.session.note("own")
+    def _seek(self, workshop: Workshop) -> None:
+        with workshop.lock:
+            self.centres = workshop, [workshop.drawn(workshop.centre(i)) for i in range(len(workshop.centres.w))]
 
     def _present(self) -> tuple[Workshop, list[np.ndarray]] | None:
         """The centres of the model that plays, as `centres`; None: they were not found yet."""
-        known, found = self._workshop, self.centres
-        plays = known is not None and known[0] is self.session.performance.engine.checkpoint
-        return found if plays and found and known and found[0] is known[1] else None
+        found = self.centres
+        return found if found is not None and found[0] is self.session.aside.known else None
 
     def _centre(self, which: int) -> tuple[Workshop, np.ndarray]:
         """A centre's workshop and picture. Raises Absent where the model that plays has none."""
@@ -290,7 +237,7 @@ class Own:
     def play_centre(self, which: int, seconds: float, easing: str) -> dict[str, str]:
         """Keep a centre, where it is not kept yet, and show it."""
         workshop, drawn = self._centre(which)
-        stem = f"{_stem(workshop.name)} centre {which + 1}"
+        stem = f"{plainly(Path(workshop.name).stem, 'model')} centre {which + 1}"
         with workshop.lock:
             place = workshop.centre(which)
         name = self.kept.holding(stem, place) or self._add(self.kept.free(stem), place, drawn)["name"]
@@ -301,7 +248,7 @@ class Own:
 
     def latents(self) -> list[dict[str, Any]]:
         """Every latent that was kept, with where it came from and whether it is of the model that plays."""
-        return self.kept.said(self.told) if self.session.library.names(SHELF) else []
+        return self.kept.said(self.session.aside.told) if self.kept.names else []
 
     def said(self) -> dict[str, Any]:
         centres = self._present()
@@ -310,7 +257,7 @@ class Own:
             "picture": None if self.brought is None else self.brought.said(),
             "efforts": [*EFFORTS],
             "sitting": None if self.sitting is None else self.sitting.said(),
-            "centres": {"seeking": self._seeking is not None and self._seeking.is_alive(), "count": count},
+            "centres": {"seeking": self._seeking.at_work, "count": count},
         }
 
 
@@ -345,8 +292,3 @@ def _with_grain(G: Generator, place: Latent, brought: Sequence[tuple[Latent, flo
     for there, amount in brought:
         grain = blending.morph(G, grain, there, amount)
     return replace(place, noise=grain.noise, tuning=grain.tuning)
-
-
-def _stem(name: str) -> str:
-    """A file's name without its ending, as the library allows it."""
-    return re.sub(r"[^\w ,()+-]", " ", Path(name).stem).strip(" _-") or "model"

@@ -108,9 +108,17 @@ def latents(session: Session) -> list[dict[str, Any]]:
     return session.own.latents()
 
 
+def rack(session: Session) -> dict[str, Any]:
+    return session.directions.said()
+
+
+def teaching(session: Session) -> dict[str, Any]:
+    return session.teaching.said()
+
+
 PARTS: Mapping[str, Callable[[Session], Any]] = {
     "looks": looks, "history": history, "seeds": seeds, "library": library, "shown": showing.said,
-    "own": own, "latents": latents,
+    "own": own, "latents": latents, "rack": rack, "teaching": teaching,
 }  # fmt: skip
 """The parts that are said again only when something has happened to them."""
 

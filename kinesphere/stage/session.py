@@ -21,12 +21,16 @@ from kinesphere.performance import Performance, Shown
 from kinesphere.routes import Route
 from kinesphere.stage import saying
 from kinesphere.stage.board import Board, Outbox, text
+from kinesphere.stage.directions import Directions
 from kinesphere.stage.learning import LONGEST, SHORTEST, Ear, Gesture
 from kinesphere.stage.library import Absent, Library
 from kinesphere.stage.own import Own
 from kinesphere.stage.pictures import Gallery, Picture
+from kinesphere.stage.rack import Rack
 from kinesphere.stage.recording import Recording
 from kinesphere.stage.showing import Teacher, seen
+from kinesphere.stage.teaching import Teaching
+from kinesphere.stage.workshop import Aside
 from kinesphere.types import KinesphereError, Latest, Signal, heard
 
 TICK = 1 / 60  # seconds between two looks at what moves by itself
@@ -53,7 +57,11 @@ class Session:
         self.ear = Ear()
         self.recording = Recording(performance, library)
         self.teacher = Teacher(self)
+        self.aside = Aside(self)
         self.own = Own(self)
+        self.directions = Directions(self)
+        self.rack = Rack(self, self.directions)
+        self.teaching = Teaching(self, self.directions, self.rack)
         self.history = History()
         self.snapshots = Snapshots(library.folder / "snapshots")
         self.ring = Ring()
@@ -88,6 +96,8 @@ class Session:
         if self.thread.ident is not None:
             self.thread.join(timeout=10)
         self.own.close()
+        self.teaching.close()
+        self.directions.close()
         with self.lock:
             self.recording.close()
         if self.ear in self.performance.listeners:
@@ -126,9 +136,18 @@ class Session:
             self._remember_seed(after.latent.seed)
 
     def opens(self, edits: Mapping[str, Any]) -> bool:
-        """Whether these edits may need a feature opened or centres found, which may take its time."""
-        slow = {"latent", "latent.centres"} | ({"latent.label"} if self.performance.patch.latent.centres else set())
-        return any(place in slow or place.startswith("features") for place in edits)
+        """Whether these edits may need a feature opened, or centres or a direction found, which may take its time."""
+        here = self.performance.patch.latent
+        slow = {"latent", "latent.centres", "latent.directions"}
+        slow |= {"latent.label"} if here.centres or here.directions else set()
+        return any(place in slow or place.startswith("features") or self._finds(place) for place in edits)
+
+    def _finds(self, place: str) -> bool:
+        """Whether an edit may name a direction that is not on the rack: what the model varies in has to be known for it."""
+        section, _, rest = place.removeprefix("latent.").partition(".")
+        name, _, part = rest.partition(".")
+        known = self.performance.patch.latent.directions
+        return section == "directions" and (name not in known or part in ("of", "rows"))
 
     def take_in_hand(self, edits: Mapping[str, Any]) -> None:
         """With these edits, what poses made of the picture gives way to what the patch itself says, without a cut."""
@@ -466,7 +485,7 @@ class Session:
     def join(self, page: Outbox) -> None:
         with self.noting:
             self.pages = [*self.pages, page]
-        self.note("library", "latents")  # files may have been put there by hand
+        self.note("library", "latents", "rack")  # files may have been put there by hand
         for station, words in self._damage().items():
             page.post(words=_trouble(station, words))
         page.post()
@@ -613,7 +632,9 @@ class Session:
             self.board.put("model", saying.model(name, model.G_ema))
             for place, why in self.performance.left_out.items():
                 self._trouble(place, f"it was left out, as {name} cannot do it: {why}")
-            self.note("own", "latents")
+            self.note("own", "latents", "rack", "teaching")
+        if self.told[0] is not None and self.told[0].latent.label != played.latent.label:
+            self.note("rack")
         self.note("shown")
         self.told = (played, model, name)
 

@@ -31,9 +31,7 @@ def load(place: str | Path, num_ws: int | None = None) -> Direction:
 
     Raises KinesphereError as `read`, and where it is not said which of several.
     """
-    text = str(place)
-    whole = Path(text).expanduser().is_file()
-    path, _, name = (text, "", "") if whole else text.rpartition("#") if "#" in text else (text, "", "")
+    path, name = parted(place)
     found = read(path, num_ws)
     if not name and len(found) == 1:
         return found[0]
@@ -47,6 +45,22 @@ def load(place: str | Path, num_ws: int | None = None) -> Direction:
             f"{Path(path).name}: {asked}: say which, as {Path(path).name}#{found[0].name}, of {names}"
         )
     return named
+
+
+def is_file(of: str) -> bool:
+    """Whether what a player calls a direction means a file."""
+    return any(suffix in of for suffix in SUFFIXES)
+
+
+def parted(place: str | Path) -> tuple[Path, str]:
+    """The file, and the name after a # in it ("": none is said). A # that is in a file's own name is left there."""
+    try:
+        whole = Path(place).expanduser()
+        named = not whole.is_file() and "#" in str(place)
+        path, _, name = str(place).rpartition("#") if named else (str(place), "", "")
+        return Path(path).expanduser(), name
+    except (OSError, RuntimeError, ValueError):  # a name of 5000 characters, the folder of a user that there is not
+        raise KinesphereError(f"{str(place)[:64]!r} can be the name of no file") from None
 
 
 def read(path: str | Path, num_ws: int | None = None) -> list[Direction]:

@@ -25,20 +25,23 @@ def shipped(told: Fingerprint) -> tuple[Direction, ...]:
     return tuple(one for one in _shipped() if one.model.shares_w(told))
 
 
-def find(G: Generator, of: str, told: Fingerprint, class_index: int = 0) -> Direction:
+def find(G: Generator, of: str, told: Fingerprint, class_index: int = 0, rows: str = "") -> Direction:
     """A direction by what a player calls it: "pc3" and "sefa2" are the model's own, "smile" may come with it, else it is a file.
 
-    Raises KinesphereError where there is no such direction, with those that there are.
+    `rows` that are asked for beside it say of which layers a factor is. Raises KinesphereError where there is no such direction,
+    with those that there are.
     """
     own = OWN.fullmatch(of)
     if own and int(own[2]) <= G.w_dim:
-        return (component if own[1] == "pc" else factor)(G, int(own[2]), class_index=class_index, told=told)
+        if own[1] == "pc":
+            return component(G, int(own[2]), class_index, told)
+        return factor(G, int(own[2]), rows or "all", class_index, told)
     if own:
         raise KinesphereError(f"this model has {own[1]}1 to {own[1]}{G.w_dim}")
     come = {one.name: one for one in shipped(told)}
     if of in come:
         return come[of]
-    if not any(suffix in of for suffix in files.SUFFIXES):
+    if not files.is_file(of):
         names = ", ".join([*come, f"pc1 to pc{G.w_dim}", f"sefa1 to sefa{G.w_dim}"])
         raise KinesphereError(f"no direction {of[:64]!r} in this model: it has {names}; or name a file of one")
     return files.load(of, G.num_ws)
