@@ -6,7 +6,7 @@ import math
 import re
 import types
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, Field, dataclass, fields
+from dataclasses import MISSING, Field, dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
@@ -19,13 +19,15 @@ from kinesphere.features.keypoints.tracker import TRACKERS
 from kinesphere.features.networks import NETWORKS
 from kinesphere.models import NOISE_MODES, Generator
 from kinesphere.models.rows import rows_of
-from kinesphere.patch import STATIONS, Drive, Latent, Patch, Picture, Place
+from kinesphere.patch import STATIONS, Along, Drive, Latent, Patch, Picture, Place
+from kinesphere.places import fingerprint
 from kinesphere.routes import Route
 from kinesphere.runtime import ASKED_BACK_ENDS, ASKED_PRECISIONS
 from kinesphere.sinks.gif import DITHERS
 from kinesphere.sinks.video import CHROMA, PRESETS
 from kinesphere.sinks.window import FITS
 from kinesphere.sources.geometry import ASPECTS
+from kinesphere.studio.directions.known import OWN, shipped
 from kinesphere.types import KinesphereError, names_of
 
 
@@ -188,6 +190,14 @@ WORDS: Mapping[str, Words] = {
     "place.amount": Words("Amount", "How far the picture goes there: 0 is without it, 1 shows it as it was kept.", 0, 1, 0.01),
     "place.rows": Words("What comes", "Which part of it comes: all, or only its pose and shape, its features, or its colours."),
     "place.file": Words("File", "The latent that was kept, such as what a photograph became.", unit="file"),
+    "along.amount": Words(
+        "Amount", "How far along it: 0 is where the picture was, 1 as far as pictures usually differ.", -3, 3, 0.01, "deviations",
+        routed=(-2, 2),
+    ),
+    "along.rows": Words("What moves", "Which part moves: its own, or only pose and shape, features, or colours."),
+    "along.set": Words("Set", "Every picture goes to the same point of it; otherwise each goes as far from where it was."),
+    "along.free": Words("Off the map", "Lets it go farther than the model has ever seen; otherwise it stops at 6."),
+    "along.locked": Words("Lock", "Stays where it is when the others are scattered."),
     # bends
     "rotate": Words("Turn", "How far it is turned, counter-clockwise.", -math.pi, math.pi, 0.01, "rad", "angle"),
     "x": Words("Right", "How far to the right: 1 brings the middle to the border.", -1, 1, 0.01, "half widths", routed=(-0.5, 0.5)),
@@ -262,6 +272,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
 """The names that a text may be, found as WORDS are."""
 
 MOST_WAYS = 8  # through W, and classes, that have a slider unasked
+FREELY = 20.0  # standard deviations to which the slider of a direction goes that may leave the map
 
 BAND_WORDS = {
     "coarse": ("Coarse", "pose and shape"),
@@ -357,15 +368,40 @@ def _of_classes(patch: Patch, G: Generator) -> Iterator[Control]:
 
 
 def _of_directions(patch: Patch, G: Generator) -> Iterator[Control]:
-    """The widest ways through W, and those further ones that the patch names."""
-    widest = [f"pc{k + 1}" for k in range(min(MOST_WAYS, G.w_dim))]
-    for name in [*widest, *(name for name in patch.latent.directions if name not in widest)]:
-        way = name.removeprefix("pc")
-        yield Control(
-            f"latent.directions.{name}", "number", f"Way {way}",
-            f"One of the ways in which the model's pictures differ most (principal component {way}); 0 is where they are.",
-            "latent.directions", 0.0, -3.0, 3.0, 0.01, "deviations", routable=True, routed=(-2.0, 2.0),
-        )  # fmt: skip
+    """How far along each direction: those that come with the model, its widest ways, and those further ones that the patch names.
+
+    Of one that the patch names also how it moves.
+    """
+    known = {f.name: f for f in fields(Along)}
+    there = patch.latent.directions
+    bands = [name for name in BAND_WORDS if _has(G, name)]
+    unasked = [*(one.name for one in shipped(fingerprint(G))), *(f"pc{k + 1}" for k in range(min(MOST_WAYS, G.w_dim)))]
+    for name in dict.fromkeys([*unasked, *there]):
+        along = there.get(name, Along())
+        place, group, label = f"latent.directions.{name}", "latent.directions", _called(name, along)
+        amount = _control("along", Along, known["amount"], place, group, prefix=f"{label}: ")
+        amount = replace(amount, label=label, help=_led(along.of or name))
+        yield replace(amount, low=-FREELY, high=FREELY) if along.free else amount
+        for f in (known[part] for part in ("rows", "set", "free", "locked") if name in there):
+            rows = {"along.rows": tuple(dict.fromkeys(["", *bands, along.rows]))}  # "": its own
+            yield _control("along", Along, f, place, group, {**CHOICES, **rows}, prefix=f"{label}: ")
+
+
+def _called(name: str, along: Along) -> str:
+    """What a player calls a direction."""
+    own = OWN.fullmatch(name) if along.of in ("", name) else None
+    return name.capitalize() if own is None else f"{'Way' if own[1] == 'pc' else 'Factor'} {own[2]}"
+
+
+def _led(of: str) -> str:
+    """Where a direction leads, in a sentence."""
+    own = OWN.fullmatch(of)
+    if own is None:
+        return WORDS["along.amount"].help
+    if own[1] == "pc":
+        differ = "One of the ways in which the model's pictures differ most"
+        return f"{differ} (principal component {own[2]}); 0 is where they are."
+    return f"One of the changes to which the model's layers react most (SeFa's factor {own[2]}); 0 is where they are."
 
 
 def _of_rows(patch: Patch, G: Generator) -> Iterator[Control]:

@@ -7,14 +7,14 @@ import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import cached_property, lru_cache, partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from kinesphere import latent, places, runtime
+from kinesphere import latent, places, runtime, sliders
 from kinesphere.bends import WANDERING, Bending, Still, bent
 from kinesphere.checkpoints import Checkpoint
 from kinesphere.lanes import NOWHERE, OUT_OF_MEMORY, Drawn, Healths, InTurn, Lanes
@@ -26,11 +26,13 @@ from kinesphere.places import Kept, Way
 from kinesphere.routes import Follower, Number, Route, shape
 from kinesphere.runtime import Choice
 from kinesphere.sinks.sound import has_sound
+from kinesphere.sliders import Found, Slide, Sought
 from kinesphere.sources import Camera, Video
 from kinesphere.studio.centres import Centres
 from kinesphere.types import Feature, KinesphereError, Latest, Source, let_go, space_of
 
 SAMPLES = 10_000  # natural latents that centres are sought among
+OF_A_MODEL = ("places", "directions")  # tables of the latent whose parts may be of one model and not of another
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ class Fitted:
     classes: Mapping[int, Tensor | None] = field(default_factory=dict)  # by label
     kept: Mapping[str, Kept] = field(default_factory=dict)  # latents that were kept, by file
     reached: Mapping[str, slice] = field(default_factory=dict)  # rows of the model that go to those, by name
+    axes: Mapping[Sought, Found] = field(default_factory=dict)  # directions
 
     def routes(self) -> Iterator[tuple[str, Route]]:
         """Everything that has to be followed, with its place."""
@@ -180,11 +183,13 @@ class Engine:
             rows |= own
             problems += [f"{place}latent.{words}" for words in self._seek(part.latent, classes)]
             problems += [f"{place}latent.places.{words}" for words in self._reach(part.latent.places, kept, reached)]
-            problems += [f"{place}latent.directions.{words}" for words in self._missing(part.latent.directions)]
             problems += [f"{place}latent.classes.{words}" for words in self._unknown(part.latent.classes)]
             for name, bend in part.bends.items():
                 if not any(bend is other for other in bending) and (words := _lacking(self.G, name, bend)):
                     problems.append(f"{place}bends.{name}: {words}")
+        axes: dict[Sought, Found] = {}
+        for place, part in looks.items():  # a pose may bring the directions of one look to the class of another
+            problems += [f"{place}latent.directions.{words}" for words in self._find(part.latent, classes, axes)]
         opened = []
         for name, feature in patch.features.items():
             if not any(feature is other for other in running):
@@ -202,7 +207,7 @@ class Engine:
                 let_go(feature)
             raise BadPatch(f"the patch {patch.name or 'without a name'}", problems)
         c = classes[patch.latent.label]
-        return Fitted(patch, rows, c, guide=guide, classes=classes, kept=kept, reached=reached)
+        return Fitted(patch, rows, c, guide=guide, classes=classes, kept=kept, reached=reached, axes=axes)
 
     def _reach(self, there: Mapping[str, Place], kept: dict[str, Kept], reached: dict[str, slice]) -> Iterator[str]:
         """Meet the latents that a patch goes to, each file once, and their rows; yields what does not fit, in words."""
@@ -215,6 +220,19 @@ class Engine:
             known = kept.get(place.file) or (playing.kept.get(place.file) if playing else None)
             try:
                 kept[place.file] = Kept.of(self.G, place.file, known)
+            except KinesphereError as error:
+                yield f"{name}: {error}"
+
+    def _find(self, here: Latent, labels: Collection[int], axes: dict[Sought, Found]) -> Iterator[str]:
+        """Meet the directions of a patch, as they are in each of these classes; yields what does not fit, in words."""
+        playing = self._now.latest()
+        for name, along in here.directions.items():
+            try:
+                for label in labels:
+                    sought = Sought.by(name, along, label)
+                    before = axes.get(sought) or (playing.axes.get(sought) if playing else None)
+                    axes[sought] = Found.of(self.G, sought, before)
+                    sliders.check(along, axes[sought].axis)
             except KinesphereError as error:
                 yield f"{name}: {error}"
 
@@ -241,8 +259,8 @@ class Engine:
         self._seen: set[str] = set()  # features that they had a value of
         self.numbers = {place: follower.value for place, follower in self.followers.items()}  # of every route, by place
         self.health.clear()
-        # The last z of each feature, its c, its ws.
-        self.mapped: dict[str, tuple[np.ndarray, Tensor | None, Tensor]] = {}
+        # The last z of each feature, how it was moved, its c, its ws.
+        self.mapped: dict[str, tuple[np.ndarray, tuple[Slide, ...], Tensor | None, Tensor]] = {}
         self.mixed: tuple[object, Tensor] | None = None  # the last weights of classes, and their class vector
         self.still: tuple[object, np.ndarray] | None = None  # the last seeds that did not drift, and their z
         self.ws = self.G.w_avg.expand(1, self.G.num_ws, -1)  # where the instrument stands
@@ -336,18 +354,17 @@ class Engine:
     def _place(self, now: Fitted, features: Mapping[str, Drawn], numbers: Mapping[str, float], t: float) -> Tensor:
         """Where in the generator's space this moment stands: [1, num_ws, w_dim]."""
         here, c = now.patch.latent, self._classes(now, numbers)
-        ws = self._map("", self._static(now.patch, t), c)
+        slides = _slides(now, numbers)
+        of_z = tuple(slide for slide in slides if slide.space == "z")
+        ws = self._map("", self._static(now.patch, t), of_z, c)
         for name, drive in here.rows.items():
             if drive.feature in features:
                 amount = _number(drive.amount, f"latent.rows.{name}.amount", numbers)
-                driven = self._latent(now.patch, drive.feature, features[drive.feature].value, c)
+                driven = self._latent(now.patch, drive.feature, features[drive.feature].value, of_z, c)
                 ws = latent.mix(ws, driven, now.rows[name], amount)
         psi = _number(here.psi, "latent.psi", numbers)
         ws = latent.truncate(ws, self._centre(here, ws), psi, here.cutoff)
-        ws = places.along(ws, _ways(now, numbers))
-        for name, far in here.directions.items():
-            ws = ws + _number(far, f"latent.directions.{name}", numbers) * self._axis(name)
-        return ws
+        return sliders.ws_along(places.along(ws, _ways(now, numbers)), slides)
 
     def _centre(self, here: Latent, ws: Tensor) -> Tensor:
         """What truncation goes towards: the mean [w_dim], or for each row the centre that it is near, [1, num_ws, w_dim]."""
@@ -355,22 +372,6 @@ class Engine:
             return self.G.w_avg
         known = self.centres[here.centres, here.label]
         return latent.near(ws, known.w, known.stats)
-
-    def _axis(self, name: str) -> Tensor:
-        """One standard deviation along a direction, [w_dim]: a principal component of W (GANSpace: Härkönen et al. 2020)."""
-        return self.axes[int(name.removeprefix("pc")) - 1]
-
-    @cached_property
-    def axes(self) -> Tensor:
-        """The principal components of W, the widest first, each as long as its standard deviation, [w_dim, w_dim]."""
-        c = self.G.label(0)  # of a model with classes those of its first: the ways through the others are much the same
-
-        def mapping(z: Tensor) -> Tensor:
-            return self.G.mapping(z.to(self.device), None if c is None else c.expand(len(z), -1))
-
-        w = latent.sample_w(mapping, self.G.z_dim)
-        stats = latent.statistics(w)
-        return (stats.vectors * stats.sigmas).T
 
     def _unknown(self, classes: Mapping[str, Number]) -> Iterator[str]:
         for index in classes:
@@ -388,13 +389,6 @@ class Engine:
             self.mixed = (weights, here.label), latent.classes(now.c, weights)
         return self.mixed[1]
 
-    def _missing(self, directions: Mapping[str, Number]) -> Iterator[str]:
-        for name in directions:
-            if int(name.removeprefix("pc")) > self.G.w_dim:
-                yield f"{name}: this model has pc1 to pc{self.G.w_dim}"
-        if directions:
-            self.axes  # noqa: B018 - now, and not in the first step that needs it
-
     def _static(self, patch: Patch, t: float) -> np.ndarray:
         """The latent of the rows that nothing drives, z [1, z_dim]: a seed, a mix of some, or where their own drift has come to."""
         here = patch.latent
@@ -410,20 +404,23 @@ class Engine:
             self.still = (seeds, weights), z.numpy()
         return z.numpy()
 
-    def _latent(self, patch: Patch, name: str, value: np.ndarray, c: Tensor | None) -> Tensor:
-        """Where a feature's latent is, [1, num_ws, w_dim]: a z is mapped, a w placed as it is."""
+    def _latent(
+        self, patch: Patch, name: str, value: np.ndarray, slides: tuple[Slide, ...], c: Tensor | None
+    ) -> Tensor:
+        """Where a feature's latent is, [1, num_ws, w_dim]: a z is moved and mapped, a w placed as it is."""
         if space_of(patch.features[name]) == "z":
-            return self._map(name, value, c)
+            return self._map(name, value, slides, c)
         w = torch.as_tensor(value, dtype=torch.float32, device=self.device)
         return w.reshape(1, -1, self.G.w_dim).expand(-1, self.G.num_ws, -1)
 
-    def _map(self, name: str, z: np.ndarray, c: Tensor | None) -> Tensor:
-        """`z` through the mapping network, once for each new value."""
+    def _map(self, name: str, z: np.ndarray, slides: tuple[Slide, ...], c: Tensor | None) -> Tensor:
+        """`z`, after its slides, through the mapping network, once for each new value."""
         known = self.mapped.get(name)
-        if known is None or known[1] is not c or not (known[0] is z or np.array_equal(known[0], z)):
+        same = known is not None and known[1] == slides and known[2] is c
+        if known is None or not same or not (known[0] is z or np.array_equal(known[0], z)):
             batch = torch.as_tensor(z, dtype=torch.float32, device=self.device).reshape(1, -1)
-            known = self.mapped[name] = (z, c, self.G.mapping(batch, c))
-        return known[2]
+            known = self.mapped[name] = (z, slides, c, self.G.mapping(sliders.z_along(batch, slides), c))
+        return known[3]
 
     def _draw(self, now: Fitted, ws: Tensor, numbers: Mapping[str, float], t: float) -> np.ndarray:
         """The frame [H, W, 3] uint8; the last one again where nothing has changed."""
@@ -444,10 +441,14 @@ class Engine:
         return frame
 
     def _acting(self, painter: Generator, now: Fitted, numbers: Mapping[str, float], t: float) -> Iterator[Acting]:
-        """All that is done inside the model at time `t`: kept latents first, which are a picture, then what bends that."""
+        """All that is done inside the model at time `t`: kept latents, which are a picture; then what moves that; then bends."""
         ways = _ways(now, numbers)
         if ways:
             yield Acting("latent.places", (painter, *ways), partial(places.bending, painter, ways))
+        for slide in _slides(now, numbers):
+            if slide.space == "s":
+                make = partial(slide.axis.styled, painter, slide.amount)
+                yield Acting(f"latent.directions.{slide.name}", (painter, slide), make)
         for name, bend in now.patch.bends.items():
             arguments = bend.arguments(f"bends.{name}", numbers)
             moves = any(arguments[of] for of in WANDERING.get(bend.function.__name__, ()))
@@ -477,8 +478,19 @@ def _ways(now: Fitted, numbers: Mapping[str, float]) -> tuple[Way, ...]:
     return tuple(found)
 
 
+def _slides(now: Fitted, numbers: Mapping[str, float]) -> tuple[Slide, ...]:
+    """How far the latent is moved now, in the patch's order; without what stays where it is."""
+    here = now.patch.latent
+    found = []
+    for name, along in here.directions.items():
+        amount = sliders.held(along, _number(along.amount, f"latent.directions.{name}.amount", numbers))
+        if amount or along.set:
+            found.append(Slide(name, now.axes[Sought.by(name, along, here.label)].axis, amount, along.set))
+    return tuple(found)
+
+
 def bendable(patch: Patch, G: Generator) -> tuple[Patch, dict[str, str]]:
-    """The patch with those of its bends and kept latents that a model has room for; and by place, why not the others, in words."""
+    """The patch with those bends, kept latents and directions that fit a model; and by place, why not the others, in words."""
     left = _unfit(patch, G)
     looks = dict(patch.shown.looks)
     for look, part in shown_looks(patch).items():
@@ -487,15 +499,18 @@ def bendable(patch: Patch, G: Generator) -> tuple[Patch, dict[str, str]]:
         left |= {f"shown.looks.{look}.{place}": why for place, why in lacking.items()}
     if not left:
         return patch, left
-    there = replace(patch.latent, places=_without("latent.places.", patch.latent.places, left))
+    kept, directions = (_without(f"latent.{part}.", getattr(patch.latent, part), left) for part in OF_A_MODEL)
+    there = replace(patch.latent, places=kept, directions=directions)
     bends = _without("bends.", patch.bends, left)
     return replace(patch, latent=there, bends=bends, shown=replace(patch.shown, looks=looks)), left
 
 
 def _unfit(patch: Patch, G: Generator) -> dict[str, str]:
-    """By place, the bends and kept latents of a patch that a model has no room for, and why."""
+    """By place, the bends, kept latents and directions of a patch that do not fit a model, and why."""
     words = {f"bends.{name}": _lacking(G, name, bend) for name, bend in patch.bends.items()}
     words |= {f"latent.places.{name}": places.lacking(G, place) for name, place in patch.latent.places.items()}
+    for name, along in patch.latent.directions.items():
+        words[f"latent.directions.{name}"] = sliders.lacking(G, name, along, patch.latent.label)
     return {place: why for place, why in words.items() if why}
 
 
@@ -508,8 +523,10 @@ def _lessened(look: Mapping[str, Any], left: Collection[str]) -> dict[str, Any]:
     there = dict(look)
     if "bends" in there:
         there["bends"] = _without("bends.", there["bends"], left)
-    if "places" in there.get("latent", {}):
-        there["latent"] = {**there["latent"], "places": _without("latent.places.", there["latent"]["places"], left)}
+    for part in OF_A_MODEL:
+        if part in there.get("latent", {}):
+            less = _without(f"latent.{part}.", there["latent"][part], left)
+            there["latent"] = {**there["latent"], part: less}
     return there
 
 

@@ -34,6 +34,7 @@ from kinesphere.types import Feature, KinesphereError, Sink, Source, check_all, 
 
 MOST_MIXED = 64  # seeds in one mix: each is drawn anew where the latent drifts
 MOST_PLACES = 16  # latents that were kept, in one patch: each is read when it is opened
+MOST_DIRECTIONS = 64  # in one patch: so many take a millisecond of each picture
 MOST_CENTRES = 256  # they are sought when the patch meets the model: 64 in a second, these in ten
 DEEPEST = 16  # tables within tables; no patch needs half of that
 
@@ -72,6 +73,25 @@ class Place:
 
 
 @dataclass
+class Along:
+    """How far the latent is moved along a direction."""
+
+    amount: Number = 0.0  # standard deviations; beyond 6 either way it is held there, or `free` beyond 60
+    of: str = ""  # "pc3", "sefa2", one that comes with the model such as "smile", or "a_file.safetensors#smile"; "": its own name
+    rows: str = ""  # of ws that move, by a name as in latent.rows; "": those that the direction names itself
+    set: bool = False  # the latent is set to the amount, wherever it was; otherwise the amount is added
+    free: bool = False  # it may leave the map that the model has learnt
+    locked: bool = False  # it stays where it is when others are scattered
+
+
+def _along(value: Any) -> Any:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number and not isinstance(value, dict):
+        raise KinesphereError(f"give standard deviations, a route, or a table with amount, not {_shown(value)}")
+    return {"amount": value} if number or "feature" in value else value
+
+
+@dataclass
 class Latent:
     """Where in the generator's space the instrument stands."""
 
@@ -86,8 +106,8 @@ class Latent:
     centres: int = 0  # truncation goes to the nearest of so many kinds of picture; 0: to the mean of all
     places: dict[str, Place] = field(default_factory=dict)
     # ^ latents that were kept, each by a name: on top of the truncated latent, in this order
-    directions: dict[str, Number] = field(default_factory=dict)
-    # ^ "pc1", "pc2", ...: how far along the widest ways that W extends in, standard deviations; on top of the truncated latent
+    directions: dict[str, Annotated[Along, BeforeValidator(_along)]] = field(default_factory=dict)
+    # ^ "pc1", "smile", ...: what the latent is moved along, on top of all above and in this order: an Along, or just its amount
     label: int = 0  # the class, of a model that has classes
     classes: dict[str, Number] = field(default_factory=dict)
     # ^ from a class of the model, "3", to how strongly it is there; what is left of 1 goes to `label`
@@ -113,11 +133,7 @@ class Latent:
             raise KinesphereError("mix: every weight is 0: give one more than 0, or leave mix empty for the seed alone")
 
     def _check_directions(self) -> None:
-        for name in self.directions:
-            if not re.fullmatch(r"pc[1-9][0-9]{0,4}", name):
-                raise KinesphereError(
-                    f"directions: no direction {name[:64]!r}: pc1 is the widest way through W, then pc2, pc3 ..."
-                )
+        _check_named("directions", "directions", self.directions, MOST_DIRECTIONS)
 
     def _check_classes(self) -> None:
         for index in self.classes:
@@ -125,13 +141,7 @@ class Latent:
                 raise KinesphereError(f"classes: no class {index[:64]!r}: give its number, as 3")
 
     def _check_places(self) -> None:
-        if len(self.places) > MOST_PLACES:
-            raise KinesphereError(f"places: {len(self.places)} latents are too many: give up to {MOST_PLACES}")
-        for name in self.places:
-            if not _is_name(name):
-                raise KinesphereError(
-                    f"places: {_shown(name)} is no name for one: give it letters or digits, and no dot"
-                )
+        _check_named("places", "latents", self.places, MOST_PLACES)
 
     def _check_numbers(self) -> None:
         if not 0 <= self.drift < math.inf:
@@ -140,6 +150,14 @@ class Latent:
             raise KinesphereError(f"cutoff {self.cutoff}: give a row, 0 or more, or leave it out")
         if not 0 <= self.centres <= MOST_CENTRES:
             raise KinesphereError(f"centres {self.centres}: give 1 to {MOST_CENTRES}, or 0 for the mean alone")
+
+
+def _check_named(key: str, what: str, parts: Collection[str], most: int) -> None:
+    if len(parts) > most:
+        raise KinesphereError(f"{key}: {len(parts)} {what} are too many: give up to {most}")
+    for name in parts:
+        if not _is_name(name):
+            raise KinesphereError(f"{key}: {_shown(name)} is no name for one: give it letters or digits, and no dot")
 
 
 def _check_seed(what: str, seed: int) -> None:
@@ -251,8 +269,8 @@ class Patch:
         yield from routes_of("latent.psi", self.latent.psi)
         for name, place in self.latent.places.items():
             yield from routes_of(f"latent.places.{name}.amount", place.amount)
-        for name, amount in self.latent.directions.items():
-            yield from routes_of(f"latent.directions.{name}", amount)
+        for name, along in self.latent.directions.items():
+            yield from routes_of(f"latent.directions.{name}.amount", along.amount)
         for index, weight in self.latent.classes.items():
             yield from routes_of(f"latent.classes.{index}", weight)
         for rows, drive in self.latent.rows.items():
@@ -285,6 +303,9 @@ class Patch:
         for name, there in self.latent.places.items():
             if not are_rows(there.rows):
                 yield f"latent.places.{name}.rows: {_shown(there.rows)}: {NO_ROWS}"
+        for name, along in self.latent.directions.items():
+            if along.rows and not are_rows(along.rows):
+                yield f"latent.directions.{name}.rows: {_shown(along.rows)}: {NO_ROWS}"
         for place, route in self.routes():
             name, _, number = route.feature.partition(".")
             if route.feature in numbers or name in lost:
@@ -347,7 +368,7 @@ STATIONS: dict[str, Mapping[str, type]] = {"sources": SOURCES, "features": DRAWN
 @cache
 def _adapter(kind: type) -> TypeAdapter[Any]:
     """Checks a table against a dataclass: every key known, every type right, every refusal kept."""
-    for part in (kind, Drive, Place, Route, Spring, OneEuro, Example):
+    for part in (kind, Along, Drive, Place, Route, Spring, OneEuro, Example):
         part.__pydantic_config__ = ConfigDict(extra="forbid", allow_inf_nan=False)  # type: ignore[attr-defined]
     return TypeAdapter(kind)
 
@@ -436,7 +457,7 @@ def _owner(kind: type, loc: list[str]) -> type:
     if not loc or not (kind is Latent or issubclass(kind, Bend)):
         return kind
     inner = {"spring": Spring, "one_euro": OneEuro, "psi": Route, "amount": Route, "otherwise": Route}
-    of_the_latent = {"rows": Drive, "places": Place} if kind is Latent else {}
+    of_the_latent = {"rows": Drive, "places": Place, "directions": Along} if kind is Latent else {}
     return inner.get(loc[-1], of_the_latent.get(loc[0], Route))
 
 
@@ -619,9 +640,12 @@ def _put(whole: dict[str, Any], place: Any, value: Any) -> None:
     table = whole
     for depth, key in enumerate(way):
         here = ".".join(way[: depth + 1])
-        if key not in table:
+        if key not in table and way[:depth] != [
+            "latent",
+            "directions",
+        ]:  # where each may be moved without being there yet
             raise KinesphereError(f"{_said(here)}: no such place; here are {_listed(table)}")
-        inner = _opened(table[key], here)
+        inner = _opened(table.get(key), here)
         if not isinstance(inner, dict):
             raise KinesphereError(
                 f"{_said(place)}: no such place; at {here} there is {_shown(inner)}, which has no keys"
@@ -638,11 +662,13 @@ def _put(whole: dict[str, Any], place: Any, value: Any) -> None:
 
 def _opened(part: Any, place: str) -> Any:
     """A part as a table of its own, which may be changed; what has no table inside as it is."""
-    section = place.partition(".")[0]
+    section, *names = place.split(".")
     if isinstance(part, str) and place.startswith("latent.rows."):
         return {"feature": part}
-    if part is None:  # a spring that is not there yet
+    if part is None:  # a spring or a direction that is not there yet
         return {}
+    if section == "latent" and names[:1] == ["directions"] and len(names) == 2:
+        return dict(_along(part))
     if isinstance(part, dict):
         return dict(part)
     if not is_dataclass(part) or isinstance(part, type):
@@ -690,6 +716,8 @@ def _table(part: Any) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     if isinstance(value, Drive) and value.amount == 1.0:
         return value.feature
+    if isinstance(value, Along) and value == Along(value.amount):
+        return _plain(value.amount)
     if is_dataclass(value) and not isinstance(value, type):
         return _table(value)
     if isinstance(value, dict):

@@ -77,11 +77,14 @@ def _read(path: Path, changed: int, size: int) -> Latent:
 _known: WeakKeyDictionary[Generator, Fingerprint] = WeakKeyDictionary()
 
 
+def fingerprint(G: Generator) -> Fingerprint:
+    """Which model an instrument plays, which is computed once."""
+    return _known[G] if G in _known else _known.setdefault(G, Fingerprint.of(G))
+
+
 def check(G: Generator, there: Latent) -> Fingerprint | None:
     """Raise KinesphereError where a latent, or what it puts there, is not of `G`. The model's fingerprint, where it was needed."""
-    told = None
-    if there.model.whole:
-        told = _known[G] if G in _known else _known.setdefault(G, Fingerprint.of(G))
+    told = fingerprint(G) if there.model.whole else None
     there.check(G, told)
     there.bending(G)
     return told

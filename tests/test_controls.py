@@ -14,7 +14,7 @@ from kinesphere import patch
 from kinesphere.bends import BENDS
 from kinesphere.controls import CHOICES, WORDS, _name, controls, felt
 from kinesphere.features import Activations, Brightness
-from kinesphere.patch import STATIONS, Latent, Patch, Picture, Place
+from kinesphere.patch import STATIONS, Along, Latent, Patch, Picture, Place
 
 TOML = """
 [sources.eye]
@@ -103,7 +103,7 @@ def test_help_is_one_sentence_and_a_label_is_short():
 def test_words_and_choices_belong_to_a_field():
     known = {f"patch.{f.name}" for f in fields(Patch)} | {f"latent.{f.name}" for f in fields(Latent)}
     known |= {f"picture.{f.name}" for f in fields(Picture)} | {"drive.feature", "drive.amount"}
-    known |= {f"place.{f.name}" for f in fields(Place)}
+    known |= {f"{part}.{f.name}" for part, cls in (("place", Place), ("along", Along)) for f in fields(cls)}
     for section, kind in KINDS:
         cls = STATIONS[section][kind]
         known |= {f"{_name(section, cls)}.{f.name}" for f in fields(cls)} | {f.name for f in fields(cls)}
@@ -163,7 +163,7 @@ def test_what_a_control_names_can_be_set(instrument, by_place):
 def test_only_numbers_that_take_a_route_say_so(by_place):
     assert {place for place, control in by_place.items() if control.routable} == {
         "latent.psi",
-        *(f"latent.directions.pc{k}" for k in range(1, 9)),
+        *(f"latent.directions.pc{k}.amount" for k in range(1, 9)),
         "latent.rows.coarse.amount",
         "latent.rows.1-2.amount",
     }

@@ -11,7 +11,7 @@ from kinesphere import patch
 from kinesphere.features import Brightness
 from kinesphere.latent import EASINGS, blend, seed_to_z, seeds_to_z, slerp
 from kinesphere.looks import Morph, between, checked, fitted, look, pad_weights
-from kinesphere.patch import BadPatch, Drive, Latent, Patch, Picture, Place
+from kinesphere.patch import Along, BadPatch, Drive, Latent, Patch, Picture, Place
 from kinesphere.routes import CURVES, Follower, OneEuro, Route, Spring, shape
 from kinesphere.types import KinesphereError
 
@@ -61,7 +61,11 @@ latents = st.builds(
     ),
     psi=numbers | routes,
     classes=st.dictionaries(st.sampled_from(["0", "7"]), numbers | routes, max_size=2),
-    directions=st.dictionaries(st.sampled_from(["pc1", "pc2", "pc30"]), numbers | routes, max_size=2),
+    directions=st.dictionaries(
+        st.sampled_from(["pc1", "pc2", "smile"]),
+        st.builds(Along, numbers | routes, st.sampled_from(["", "a.npy"]), st.sampled_from(["", "3"]), st.booleans()),
+        max_size=2,
+    ),
     cutoff=st.none() | st.integers(0, 18),
     centres=st.integers(0, 64),
     places=st.dictionaries(

@@ -22,6 +22,8 @@ from kinesphere.routes import Route
 from kinesphere.shown import Example, Showing
 from kinesphere.stage.library import Library
 from kinesphere.studio.blending import cross_fade, morph
+from kinesphere.studio.directions import Axis
+from kinesphere.studio.directions.pca import component
 from kinesphere.studio.latents import Fingerprint, draw, of_styles, styles
 from kinesphere.studio.latents import Latent as Found
 from kinesphere.takes import Recorder, Replay, Take
@@ -165,7 +167,7 @@ def test_a_feature_leads_there_and_back(tiny_checkpoint, G, kept, tmp_path):
 def test_directions_go_on_from_there(tiny_checkpoint, G, kept, tmp_path):
     engine = Engine(changed(going(tmp_path, me=1.0), {"latent.directions.pc1": 2.0}), tiny_checkpoint)
     engine.step(0.0, 0.1)
-    torch.testing.assert_close(engine.ws, kept["me"].ws(G) + 2 * engine.axes[0])
+    torch.testing.assert_close(engine.ws, kept["me"].ws(G) + 2 * Axis.of(G, component(G, 1)).step)
 
 
 def test_what_draws_faster_goes_there_too(tiny_checkpoint, G, kept, tmp_path):

@@ -6,7 +6,7 @@ table) and "picture.noise_mode". Between looks, weighted:
     seeds           the weights of `latent.mix`, where `latent.blend` turns on the sphere
     numbers         straight; a number against a route counts as a route that stands there, so that nothing jumps
     routes          of one feature: ranges straight, times and frequencies by their ratio, a circular range the shortest way
-    directions      straight, as are the weights of classes
+    directions      amounts straight, as are the weights of classes; one that a look does not have has 0 there
     kept latents    so that where they lead goes straight, one coming over another; one that a look does not have has 0 there
     rows            amounts straight; a row that a look leaves to the seed has the amount 0 there
     bends           numbers as above, angles the shorter way round; a bend that a look does not have does nothing there
@@ -26,7 +26,7 @@ import numpy as np
 
 from kinesphere.latent import ease
 from kinesphere.models import BANDS
-from kinesphere.patch import MOST_PLACES, STATIONS, Bend, Patch, changed, document
+from kinesphere.patch import MOST_DIRECTIONS, MOST_PLACES, STATIONS, Bend, Patch, changed, document
 from kinesphere.sources import Camera
 from kinesphere.types import KinesphereError, Signal
 
@@ -119,22 +119,19 @@ def fitted(asked: Look, patch: Patch) -> Look:
     for name, drive in rows.items():
         amount = _without(drive["amount"], numbers)
         rows[name] = {**drive, "amount": 1.0 if amount is None else amount}
-    there = {
-        name: {**kept, "amount": _without(kept["amount"], numbers)}
-        for name, kept in asked.get("latent.places", {}).items()
-    }
-    there = {name: kept for name, kept in there.items() if kept["amount"] is not None}
-    for place in ("latent.directions", "latent.classes"):
-        parts = {name: _without(amount, numbers) for name, amount in asked.get(place, {}).items()}
-        fits |= (
-            {place: {name: amount for name, amount in parts.items() if amount is not None}} if place in asked else {}
-        )
-    bends = {}
+    own: Look = {"latent.rows": rows}
+    for place in ("latent.places", "latent.directions"):
+        parts = {
+            name: {**part, "amount": _without(part["amount"], numbers)} for name, part in asked.get(place, {}).items()
+        }
+        own[place] = {name: part for name, part in parts.items() if part["amount"] is not None}
+    weights = {name: _without(weight, numbers) for name, weight in asked.get("latent.classes", {}).items()}
+    own["latent.classes"] = {name: weight for name, weight in weights.items() if weight is not None}
+    bends = own["bends"] = {}
     for name, bend in asked.get("bends", {}).items():
         plain = _plain(bend["kind"])
         left = {key: _without(value, numbers) for key, value in bend.items()}
         bends[name] = {k: plain.get(k) if left[k] is None and v is not None else left[k] for k, v in bend.items()}
-    own = {"latent.rows": rows, "latent.places": there, "bends": bends}
     return fits | {place: value for place, value in own.items() if place in asked}
 
 
@@ -430,17 +427,47 @@ def _bent(values: Sequence[Any], shares: Weights, heaviest: Any, angle: bool) ->
     return _of_any(values, shares)
 
 
+# --- classes and directions ---------------------------------------------------------------------------------------------
+
+
 def _by_name(values: Sequence[Mapping[str, Any]], shares: Weights) -> dict[str, Any]:
     """How much of each: straight; a look that does not name one has 0 of it."""
     names = dict.fromkeys(name for ways in values for name in ways)
     return {name: _of_any([ways.get(name, 0.0) for ways in values], shares) for name in names}
 
 
+def _directions(values: Sequence[Mapping[str, Any]], shares: Weights) -> dict[str, Any]:
+    """How far along each; all else of one is as the heaviest look has it that has it.
+
+    What is set along one, and not added, has no 0 from which it could come: it is there while the heaviest of all looks has it.
+    """
+    found: dict[str, Any] = {}
+    for name in _most(values, shares, MOST_DIRECTIONS):
+        tables = [ways.get(name) for ways in values]
+        there = [(table, share) for table, share in zip(tables, shares, strict=True) if table is not None]
+        heaviest = _heaviest([table for table, _ in there], [share for _, share in there])
+        if heaviest["set"] and len(there) < len(tables):
+            found |= {} if (chosen := _heaviest(tables, shares)) is None else {name: dict(chosen)}
+        else:
+            amounts = [0.0 if table is None else table["amount"] for table in tables]
+            found[name] = {**heaviest, "amount": _of_any(amounts, shares)}
+    return found
+
+
+def _most(values: Sequence[Mapping[str, Any]], shares: Weights, most: int) -> list[str]:
+    """The names in some looks, in their order; of more than `most` those in the heaviest."""
+    names = list(dict.fromkeys(name for ways in values for name in ways))
+    heavy = sorted(
+        names, key=lambda name: -math.fsum(share for ways, share in zip(values, shares, strict=True) if name in ways)
+    )
+    return [name for name in names if name in heavy[:most]]
+
+
 GEOMETRY: Mapping[str, Callable[[Sequence[Any], Weights], Any]] = {
     "latent.psi": _of_any,
     "latent.rows": _rows,
     "latent.places": _places,
-    "latent.directions": _by_name,
+    "latent.directions": _directions,
     "latent.classes": _by_name,
     "bends": _bends,
     "latent.drift": _heaviest,

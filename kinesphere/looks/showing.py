@@ -28,7 +28,7 @@ from numpy.typing import ArrayLike
 
 from kinesphere.lanes import Drawn
 from kinesphere.looks.morphing import FEWEST, Look, between, look
-from kinesphere.patch import STATIONS, Drive, Latent, Patch, Place, shown_looks
+from kinesphere.patch import STATIONS, Along, Drive, Latent, Patch, Place, shown_looks
 from kinesphere.routes import Route
 from kinesphere.shown import Showing, noise
 
@@ -361,6 +361,7 @@ def wearing(patch: Patch, there: Look) -> Patch:
     """A patch with another look, whose numbers are plain; nothing is checked, because each part of it was."""
     latent = {place.removeprefix("latent."): value for place, value in there.items() if place.startswith("latent.")}
     latent["rows"] = {name: Drive(**drive) for name, drive in latent["rows"].items()}
+    latent["directions"] = {name: Along(**along) for name, along in latent["directions"].items()}
     latent["places"] = {name: Place(**place) for name, place in latent["places"].items()}
     picture = replace(patch.picture, noise_mode=there["picture.noise_mode"])
     bends = {name: STATIONS["bends"][bend["kind"]](**_without_kind(bend)) for name, bend in there["bends"].items()}

@@ -71,9 +71,9 @@ class Axis:
 
         At 0, and in other rows, it is what it was, bit for bit.
         """
-        far = torch.as_tensor(amount, dtype=ws.dtype, device=ws.device)
-        if not far.any():
+        if not torch.as_tensor(amount).any():  # of a number this is known here: no device is waited for
             return ws
+        far = torch.as_tensor(amount, dtype=ws.dtype, device=ws.device)
         moved = ws.clone()
         moved[:, self.rows] += far.reshape(-1, 1, 1) * self.step
         return moved
@@ -145,7 +145,7 @@ def _pulled_back(G: Generator, along: Tensor) -> Tensor:
     with torch.enable_grad():
         w = G.w_avg.detach().clone().requires_grad_()
         coordinate = sum((affines(G)[name](w[None]) * part).sum() for name, part in split(G, along).items())
-        return torch.autograd.grad(coordinate, w)[0]  # type: ignore[arg-type]  # never the plain 0 of an empty sum
+        return torch.autograd.grad(coordinate, w)[0]
 
 
 def _plus(step: Tensor, own: Tensor) -> Tensor:
