@@ -194,7 +194,9 @@ WORDS: Mapping[str, Words] = {
         "Amount", "How far along it: 0 is where the picture was, 1 as far as pictures usually differ.", -3, 3, 0.01, "deviations",
         routed=(-2, 2),
     ),
-    "along.rows": Words("What moves", "Which part moves: its own, or only pose and shape, features, or colours."),
+    "along.rows": Words(
+        "What moves", "Which part moves: its own, or only pose and shape, features, or colours.", none="its own"
+    ),
     "along.set": Words("Set", "Every picture goes to the same point of it; otherwise each goes as far from where it was."),
     "along.free": Words("Off the map", "Lets it go farther than the model has ever seen; otherwise it stops at 6."),
     "along.locked": Words("Lock", "Stays where it is when the others are scattered."),

@@ -5,6 +5,7 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -13,8 +14,10 @@ from kinesphere.engine import Engine
 from kinesphere.performance import Performance
 from kinesphere.sources import Video
 from kinesphere.stage import Library, Server, Session, door
+from kinesphere.stage.teaching import Teaching
 from kinesphere.studio.alignment import Similarity
 from kinesphere.train import portraits
+from kinesphere.train.judge import load_judge
 
 HERE = Path(__file__).parent
 CLIP = HERE.parents[1] / "kinesphere" / "builtin" / "clip.mp4"
@@ -22,6 +25,7 @@ CHROMIUM = "/usr/bin/chromium"
 DESK, PHONE = {"width": 1440, "height": 900}, {"width": 375, "height": 812}
 TALL = {"width": 1440, "height": 1260}  # the whole panel of looks
 TALLER = {"width": 1440, "height": 1930}  # the whole panel of one's own pictures
+TALLEST = {"width": 1440, "height": 2060}  # of directions, down to the model's factors
 EDGE = 2  # pixels of a part that show what lies beside it
 SEEDS = (5, 23, 87, 12, 41)
 APART = 9_000  # ms between two seeds, so that the last minute holds them all
@@ -29,6 +33,15 @@ LEARNT = {
     "features.motion": {"kind": "motion"},
     "latent.psi": {"feature": "motion", "low": 0.4, "high": 1.1, "in_high": 0.8, "release": 0.4},
 }
+RACK = {
+    "features.motion": {"kind": "motion"},
+    "latent.directions.smile.amount": 1.6,
+    "latent.directions.turn": {"amount": {"feature": "motion", "low": -2.0, "high": 2.0}},
+    "latent.directions.light": {"amount": -1.2, "locked": True},
+}
+WORD = "turned to the right"
+TURNED = 0.12  # radians that the judge sees the head turned: what is less, to either side, is skipped
+ANSWERS = 60
 
 
 def keep(page: Page, name: str, part: str = "") -> None:
@@ -55,6 +68,18 @@ def opened(browser: Browser, address: str, **how: object) -> Page:
     page.goto(address)
     page.locator("ks-picture:not([view^=source]) .frame.seen").wait_for()
     return page
+
+
+def answer(teaching: Teaching, page: Page) -> None:
+    """What the judge of the portraits sees is answered, picture after picture."""
+    judge = load_judge()
+    while teaching.lesson is not None and teaching.said()["lesson"]["count"] < ANSWERS:
+        question = teaching.said()["lesson"]["next"][0]
+        picture = Image.open(io.BytesIO(teaching.picture(question["seeds"][0]))).convert("RGB")
+        turn = float(judge.factors(np.array(picture).transpose(2, 0, 1)[None])["turn"][0])
+        teaching.answer(question["picture"], None if abs(turn) < TURNED else float(turn > 0))
+        page.wait_for_timeout(150)
+    page.wait_for_timeout(3000)  # the last arrow is learnt, and its ends are drawn
 
 
 def tab(page: Page, name: str) -> None:
@@ -112,6 +137,22 @@ with tempfile.TemporaryDirectory() as folder, ExitStack() as held:
     page.wait_for_timeout(1500)
     keep(page, "yours.png", "ks-player aside")
     session.own.play(None, 0.0, "linear")
+
+    session.change(RACK)
+    page.set_viewport_size(DESK)
+    tab(page, "Directions")
+    page.get_by_label("The word").fill(WORD)
+    page.get_by_role("button", name="Teach it").click()
+    page.locator("ks-deck .card").first.wait_for()
+    answer(session.teaching, page)
+    keep(page, "directions-teach.png")
+    page.get_by_role("button", name="Put on the rack").click()
+    page.get_by_text("is on the rack.").wait_for()
+    page.keyboard.press("Escape")
+    page.set_viewport_size(TALLEST)
+    page.mouse.move(10, 300)
+    page.wait_for_timeout(6000)  # every end has come
+    keep(page, "directions-rack.png", "ks-player aside")
 
     phone = opened(browser, place.address("pad"), viewport=PHONE, has_touch=True, is_mobile=True)
     field = phone.locator("ks-field").bounding_box()

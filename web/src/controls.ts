@@ -553,7 +553,13 @@ export class Choice extends Labelled {
     return html`<div class="row">
         ${this.label ? this.name() : ""}
         ${side
-          ? html`<div class="choices" role="radiogroup" aria-labelledby="name" @keydown=${this.#key}>
+          ? html`<div
+              class="choices"
+              role="radiogroup"
+              aria-labelledby=${this.label ? "name" : nothing}
+              aria-label=${this.label ? nothing : this.ariaLabel}
+              @keydown=${this.#key}
+            >
               ${list.map(
                 (choice, i) =>
                   html`<button
@@ -948,11 +954,11 @@ export class AnyControl extends LitElement {
     }
   }
 
-  /** A choice that may be left out has that as its first. */
+  /** A choice that may be left out has that as its first; one that is no word is called as what it is then. */
   private get choices(): (Plain | Choosable)[] {
-    const { choices, default: rest } = this.control;
-    const list = [...(choices ?? [])];
-    return rest === null && !list.includes(null) ? [{ value: null, label: "automatic" }, ...list] : list;
+    const { choices, default: rest, none = "automatic" } = this.control;
+    const list = (choices ?? []).map((choice) => (choice === "" ? { value: choice, label: none } : choice));
+    return rest === null && !list.includes(null) ? [{ value: null, label: none }, ...list] : list;
   }
 
   #tell(what: "route" | "region"): void {

@@ -29,6 +29,26 @@ export function address(path: string): string {
   return `${path}${path.includes("?") ? "&" : "?"}token=${encodeURIComponent(token)}`;
 }
 
+/** What the stage answers at an address, and what went wrong, in words for the player: "" where all is well. */
+export async function asked(path: string, how: RequestInit): Promise<{ problem: string; answer?: unknown }> {
+  try {
+    const answer = await fetch(address(path), how);
+    const said = (await answer.json().catch(() => ({}))) as { problems?: string[] };
+    if (answer.ok) return { problem: "", answer: said };
+    return { problem: said.problems?.join("\n") ?? `The stage refused it (${answer.status}).` };
+  } catch {
+    return { problem: "The stage is away; nothing was changed." };
+  }
+}
+
+/** Let the browser keep what is at an address, as a file of this name. */
+export function download(path: string, file: string): void {
+  const link = document.createElement("a");
+  link.href = address(path);
+  link.download = file;
+  link.click();
+}
+
 const PLAIN = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg'/%3E";
 
 /** The address of the picture of a look: an empty one where it has none. */

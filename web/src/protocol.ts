@@ -46,6 +46,16 @@ export interface Station {
   [field: string]: Plain;
 }
 
+/** How far the latent is moved along a direction. */
+export interface Along {
+  amount: number | RouteTable; // standard deviations
+  of: string; // "": its own name
+  rows: string; // "": those that the direction names itself
+  set: boolean;
+  free: boolean;
+  locked: boolean;
+}
+
 export interface LatentState {
   seed: number;
   mix: [number, number][];
@@ -54,7 +64,7 @@ export interface LatentState {
   psi: number | RouteTable;
   places?: Record<string, { file: string; amount: number | RouteTable; rows: string }>;
   cutoff: number | null;
-  directions: Record<string, number | RouteTable>;
+  directions: Record<string, Along>;
   label: number;
 }
 
@@ -217,6 +227,63 @@ export interface KeptLatent {
   pictured: boolean;
 }
 
+/** A direction that can be put on the rack; `of` and `rows` together say which. */
+export interface Offered {
+  of: string;
+  rows: string; // "": those that it names itself
+  name: string;
+  words: string;
+  group: "come" | "pca" | "sefa" | "kept" | "here";
+  sigma: number | null;
+  score: number | null; // with its standard error, and what chance would reach
+  error: number | null;
+  chance: number | null;
+  fits: boolean; // whether it is of the model that plays
+  starred: boolean;
+}
+
+export interface RackState {
+  offered: Offered[];
+  looking: boolean; // the model is being looked through
+  here: { seeking: boolean; trouble: string }; // sliders for this picture
+  measures: string[];
+  model: string;
+}
+
+export type LessonKind = "yes-no" | "pairs" | "graded";
+
+/** A picture that is asked about, or two of them. */
+export interface Question {
+  picture: string;
+  seeds: number[];
+  urls: string[];
+}
+
+/** A word that is being taught. */
+export interface Lesson {
+  word: string;
+  kind: LessonKind;
+  next: Question[]; // the first is asked; the others follow
+  count: number;
+  skipped: number;
+  balance: Record<string, number>; // answers of each kind
+  learning: boolean;
+  score: { value: number; error: number; chance: number; what: string } | null;
+  curve: [number, number, number][]; // labels, score, its standard error
+  confidence: number | null; // how alike the arrows of other samples of the labels are, 0 to 1
+  advice: string;
+  between: number; // 0: what separates, 1: what belongs
+  against: string[]; // what is left alone
+  arrow: boolean;
+  version: number; // of the arrow
+}
+
+export interface TeachingState {
+  kept: { word: string; kind: LessonKind; count: number; fits: boolean }[];
+  kinds: LessonKind[];
+  lesson: Lesson | null;
+}
+
 /** A kind of source or feature that can be added, with what it can be given. */
 export interface Kind {
   kind: string;
@@ -240,6 +307,8 @@ export interface State {
   library: Library;
   own: OwnState;
   latents: KeptLatent[];
+  rack: RackState;
+  teaching: TeachingState;
   kinds: { sources: Kind[]; features: Kind[]; [section: string]: Kind[] };
 }
 
@@ -383,6 +452,8 @@ export function restingState(): State {
     library: { patches: [], models: [], takes: [], videos: [], pictures: [] },
     own: { picture: null, efforts: [], sitting: null, centres: { seeking: false, count: 0 } },
     latents: [],
+    rack: { offered: [], looking: false, here: { seeking: false, trouble: "" }, measures: [], model: "" },
+    teaching: { kept: [], kinds: [], lesson: null },
     kinds: { sources: [], features: [] },
   };
 }

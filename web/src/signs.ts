@@ -30,6 +30,8 @@ const SIGNS = {
   next: svg`<path d="m7 4 5 5-5 5"/>`,
   plus: svg`<path d="M9 4v10M4 9h10"/>`,
   lock: svg`<rect x="4" y="8" width="10" height="7" rx="1.5"/><path d="M6 8V6a3 3 0 0 1 6 0v2"/>`,
+  beyond: svg`<path d="M6 5v8M12 5v8M6 9H1.5m2-2-2 2 2 2M12 9h4.5m-2-2 2 2-2 2"/>`,
+  opposite: svg`<path d="M3 6.5h11m-3-3 3 3-3 3M15 11.5H4m3-3-3 3 3 3"/>`,
   wave: svg`<path d="M2 9c2-7 4-7 7 0s5 7 7 0"/>`,
 } as const;
 

@@ -4,7 +4,7 @@ import { LitElement, css, html, nothing } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
 import { repeat } from "lit/directives/repeat.js";
 import "../controls.ts";
-import { Follows, address } from "../link.ts";
+import { Follows, address, asked, download } from "../link.ts";
 import "../looks/pace.ts";
 import type { KeptLatent } from "../protocol.ts";
 import "../routes/choose.ts";
@@ -12,9 +12,13 @@ import type { Choose, Option } from "../routes/choose.ts";
 import { sign } from "../signs.ts";
 import { empty, theme } from "../theme.ts";
 
-/** The address of a kept latent's file, or of something beside it. */
-function of(name: string, beside = ""): string {
-  return address(`/api/latents/${encodeURIComponent(name)}${beside}`);
+/** Where a kept latent's file is. */
+function fileOf(name: string): string {
+  return `/api/latents/${encodeURIComponent(name)}`;
+}
+
+function pictureOf(name: string): string {
+  return address(`${fileOf(name)}/picture.jpg`);
 }
 
 /** <ks-kept .seconds .easing>: how a way to one of them goes. Events: "seconds", "easing" (detail: another value). */
@@ -243,10 +247,10 @@ export class Kept extends LitElement {
         @click=${() => this.#play(name)}
         @keydown=${(event: KeyboardEvent) => this.#tileKey(event, one)}
       >
-        ${one.pictured ? html`<img src=${of(name, "/picture.jpg")} alt="" draggable="false" />` : html`<span class="none">${sign("star")}</span>`}
+        ${one.pictured ? html`<img src=${pictureOf(name)} alt="" draggable="false" />` : html`<span class="none">${sign("star")}</span>`}
         ${coming ? html`<span class="now">on its way</span>` : amount === null ? nothing : html`<span class="now">plays</span>`}
         ${parents.length
-          ? html`<span class="parents">${parents.map((parent) => html`<img src=${of(parent, "/picture.jpg")} alt="" title=${parent} />`)}</span>`
+          ? html`<span class="parents">${parents.map((parent) => html`<img src=${pictureOf(parent)} alt="" title=${parent} />`)}</span>`
           : nothing}
       </button>
       <div class="words">
@@ -315,7 +319,7 @@ export class Kept extends LitElement {
     if (event.detail === "play") this.#play(name);
     else if (event.detail === "mix") void this.#choose(this.other);
     else if (event.detail === "delete") this.leaving = name;
-    else if (event.detail === "download") download(name);
+    else if (event.detail === "download") download(fileOf(name), `${name}.safetensors`);
   };
 
   #tileKey(event: KeyboardEvent, one: KeptLatent): void {
@@ -325,10 +329,8 @@ export class Kept extends LitElement {
 
   async #forget(name: string): Promise<void> {
     this.leaving = "";
-    const answer = await fetch(of(name), { method: "DELETE" }).catch(() => null);
-    if (answer?.ok) return;
-    const said = (await answer?.json().catch(() => null)) as { problems?: string[] } | null;
-    const detail = said?.problems?.join("\n") ?? "The stage is away; nothing was deleted.";
+    const { problem: detail } = await asked(fileOf(name), { method: "DELETE" });
+    if (!detail) return;
     this.dispatchEvent(new CustomEvent("say", { detail, bubbles: true, composed: true }));
   }
 }
@@ -339,11 +341,4 @@ function options(one: KeptLatent, of: number): Option[] {
   if (one.fits && of > 1) found.push({ value: "mix", label: "Mix it with another", note: "a child of both" });
   found.push({ value: "download", label: "Take it along", note: ".safetensors" });
   return [...found, { value: "delete", label: "Delete it" }];
-}
-
-function download(name: string): void {
-  const link = document.createElement("a");
-  link.href = of(name);
-  link.download = `${name}.safetensors`;
-  link.click();
 }

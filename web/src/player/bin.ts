@@ -2,7 +2,7 @@
 
 import { LitElement, css, html } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
-import { address } from "../link.ts";
+import { asked } from "../link.ts";
 import { sign } from "../signs.ts";
 import { theme } from "../theme.ts";
 
@@ -62,16 +62,7 @@ export class Bin extends LitElement {
   };
 
   async #forget(): Promise<void> {
-    let problem = "";
-    try {
-      const answer = await fetch(address(`/api/${this.shelf}/${encodeURIComponent(this.name)}`), { method: "DELETE" });
-      if (!answer.ok) {
-        const said = (await answer.json().catch(() => ({}))) as { problems?: string[] };
-        problem = said.problems?.join("\n") ?? `The stage refused it (${answer.status}).`;
-      }
-    } catch {
-      problem = "The stage is away; nothing was deleted.";
-    }
+    const { problem } = await asked(`/api/${this.shelf}/${encodeURIComponent(this.name)}`, { method: "DELETE" });
     this.asked = false;
     if (problem) this.dispatchEvent(new CustomEvent("say", { detail: problem, bubbles: true, composed: true }));
   }

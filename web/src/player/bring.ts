@@ -1,6 +1,6 @@
 /** Files of the player's own go to the library: models, and patches. The stage reads them as data and executes nothing in them. */
 
-import { address, stage } from "../link.ts";
+import { asked, stage } from "../link.ts";
 
 const PATCH = ".toml";
 
@@ -13,14 +13,7 @@ export async function bring(file: File): Promise<string> {
   const [path, method] = name
     ? [`/api/patches/${encodeURIComponent(name)}`, "PUT"]
     : [`/api/models?name=${encodeURIComponent(file.name)}`, "POST"];
-  try {
-    const answer = await fetch(address(path), { method, body: file });
-    if (answer.ok) return "";
-    const said = (await answer.json().catch(() => ({}))) as { problems?: string[] };
-    return said.problems?.join("\n") ?? `The stage refused it (${answer.status}).`;
-  } catch {
-    return "The stage is away; nothing was handed over.";
-  }
+  return (await asked(path, { method, body: file })).problem;
 }
 
 /** What is said when a file has come. */

@@ -1,13 +1,16 @@
 /** Files that are dropped anywhere on the page: it says where they go while they are held over it. */
 
 import { LitElement, css, html } from "lit";
-import { customElement, state } from "lit/decorators.js";
+import { customElement, property, state } from "lit/decorators.js";
+import { bringDirections, isDirections } from "../directions/bring.ts";
 import { bringPicture, isPicture } from "../own/bring.ts";
 import { theme } from "../theme.ts";
 import { arrived, bring } from "./bring.ts";
 
 @customElement("ks-catch")
 export class Catch extends LitElement {
+  /** Whether directions are what is on the page: a file that may be of some is taken for that. */
+  @property({ type: Boolean }) directions = false;
   @state() private over = false;
 
   static override styles = [
@@ -43,7 +46,10 @@ export class Catch extends LitElement {
   }
 
   override render() {
-    return this.over ? html`<div role="status">Let go: a picture comes under Yours, a model or a patch into the library</div>` : html``;
+    if (!this.over) return html``;
+    return html`<div role="status">
+      Let go: a picture comes under Yours, ${this.directions ? "directions" : "a model or a patch"} into the library
+    </div>`;
   }
 
   #hold = (event: DragEvent) => {
@@ -69,6 +75,7 @@ export class Catch extends LitElement {
     for (const file of files) {
       this.#say(`Reading ${file.name}…`);
       if (isPicture(file)) await this.#picture(file);
+      else if (isDirections(file, this.directions)) this.#say(await bringDirections(file));
       else this.#say((await bring(file)) || arrived(file));
     }
   }

@@ -4,12 +4,14 @@ import { LitElement, css, html } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 import { seen, sourceOf } from "../kinds.ts";
 import { Follows } from "../link.ts";
+import "../directions/mark.ts";
 import { film } from "../looks/film.ts";
 import "../picture.ts";
 import type { Picture } from "../picture.ts";
 import type { Header, Plain } from "../protocol.ts";
 import { sign } from "../signs.ts";
 import { theme } from "../theme.ts";
+import type { Region } from "./box.ts";
 import "./overlay.ts";
 import "./regions.ts";
 
@@ -26,6 +28,9 @@ export class Front extends LitElement {
   @property() source = "";
   /** The feature whose region is being drawn; "" while none is. */
   @property() region = "";
+  /** Whether a box is being drawn on the picture that plays, and the box; "mark" tells of another one. */
+  @property({ type: Boolean }) drawing = false;
+  @property({ attribute: false }) box: Region | null = null;
   @state() private shown = localStorage.getItem("kinesphere.input") !== "hidden";
   #stage = new Follows(this, ["patch", "kinds", "performance", "connection"]);
 
@@ -162,7 +167,8 @@ export class Front extends LitElement {
         label="What is played"
         waiting="The first picture is on its way…"
         @picture=${this.#keep}
-      ></ks-picture>
+        >${this.drawing ? html`<ks-mark .region=${this.box} @mark=${this.#mark}></ks-mark>` : ""}</ks-picture
+      >
       <div class="signs" role="status">
         ${performance.recording
           ? html`<span class="recording">${sign("record")}Recording ${clock(performance.recording.seconds)}</span>`
@@ -175,7 +181,7 @@ export class Front extends LitElement {
           ? html`<span>${sign("help")}Boldness 0: nothing leaves the average picture</span>`
           : ""}
       </div>
-      ${!source
+      ${!source || this.drawing
         ? ""
         : this.shown || editing
           ? html`<div class="input ${editing ? "large" : ""}" part="input">
@@ -228,6 +234,10 @@ export class Front extends LitElement {
   #keep(event: Event): void {
     const picture = event.currentTarget as Picture;
     void film.see((side) => picture.small(side));
+  }
+
+  #mark(event: CustomEvent<Region>): void {
+    this.dispatchEvent(new CustomEvent("mark", { detail: event.detail }));
   }
 
   /** The input view takes the shape of what it shows. */

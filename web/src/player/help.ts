@@ -29,6 +29,7 @@ const WORDS: [string, string][] = [
   ["boldness", "how far from the average picture (psi); 0 is the average"],
   ["rows", "coarse is pose and shape, middle the features, fine colour and texture"],
   ["drift", "the part that no feature moves wanders by itself, and comes round"],
+  ["direction", "a way through the model that changes one thing; its slider is in σ: most pictures lie within 2"],
   ["look", "how everything stands at one moment"],
   ["morph", "the way from one look to another, in a time of your choice"],
   ["cue", "a look and the time it takes to get there, in the order of the evening"],

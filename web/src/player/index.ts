@@ -2,12 +2,14 @@
 
 import { LitElement, css, html } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
+import "../directions/index.ts";
 import "../looks/index.ts";
 import "../own/index.ts";
 import "../routes/index.ts";
 import { Follows, stage } from "../link.ts";
 import { sign } from "../signs.ts";
 import { theme } from "../theme.ts";
+import type { Region } from "./box.ts";
 import "./catch.ts";
 import "./front.ts";
 import type { Front } from "./front.ts";
@@ -23,13 +25,14 @@ import "./play.ts";
 import "./tour.ts";
 import type { Tour } from "./tour.ts";
 
-type Tab = "play" | "routes" | "looks" | "yours";
+type Tab = "play" | "routes" | "looks" | "directions" | "yours";
 
 const TABS: [Tab, string, string][] = [
   ["play", "Play", "every control"],
-  ["routes", "Routes", "what moves what"],
-  ["looks", "Looks", "keep, morph, return"],
-  ["yours", "Yours", "your own pictures"],
+  ["routes", "Routes", "what moves"],
+  ["looks", "Looks", "keep, return"],
+  ["directions", "Directions", "sliders"],
+  ["yours", "Yours", "your pictures"],
 ];
 
 const REWIND_SECONDS = 5;
@@ -48,6 +51,8 @@ export class Player extends LitElement {
   @state() private said: Said[] = [];
   @state() private region = "";
   @state() private place = "";
+  @state() private drawing = false; // a box on the picture that plays
+  @state() private box: Region | null = null;
   @query(".panel") private panel!: HTMLElement;
   @query("ks-front") private front!: Front;
   @query("ks-help") private help!: Help;
@@ -305,6 +310,7 @@ export class Player extends LitElement {
       const [, feature] = String((event as CustomEvent).detail).split(".");
       this.region = feature ?? "*";
     });
+    this.addEventListener("drawing", (event) => (this.drawing = (event as CustomEvent<boolean>).detail));
     this.addEventListener("tour", () => this.tour?.start());
   }
 
@@ -315,6 +321,10 @@ export class Player extends LitElement {
     stage().removeEventListener("trouble", this.#trouble);
     stage().removeEventListener("state", this.#hear);
     stage().removeEventListener("connection", this.#begin);
+  }
+
+  protected override willUpdate(): void {
+    if (this.tab !== "directions") this.drawing = false;
   }
 
   protected override updated(changed: Map<string, unknown>): void {
@@ -344,6 +354,9 @@ export class Player extends LitElement {
       </header>
       <ks-front
         .region=${this.region}
+        ?drawing=${this.drawing}
+        .box=${this.box}
+        @mark=${(event: CustomEvent<Region>) => (this.box = event.detail)}
         @editing=${(event: CustomEvent<string>) => (this.region = event.detail)}
       ></ks-front>
       <div class="panic"><ks-panic></ks-panic></div>
@@ -372,7 +385,9 @@ export class Player extends LitElement {
                 ? html`<ks-routes .place=${this.place}></ks-routes>`
                 : this.tab === "looks"
                   ? html`<ks-looks></ks-looks>`
-                  : html`<ks-yours></ks-yours>`}
+                  : this.tab === "directions"
+                    ? html`<ks-directions ?drawing=${this.drawing} .region=${this.box}></ks-directions>`
+                    : html`<ks-yours></ks-yours>`}
         </div>
       </aside>
       ${link.connected
@@ -388,7 +403,7 @@ export class Player extends LitElement {
         )}
       </div>
       <ks-help></ks-help>
-      ${plays ? html`<ks-catch></ks-catch>` : ""}
+      ${plays ? html`<ks-catch ?directions=${this.tab === "directions"}></ks-catch>` : ""}
       ${plays ? html`<ks-tour .find=${(at: string) => this.#spot(at)}></ks-tour>` : ""}
     `;
   }

@@ -30,7 +30,8 @@ const BANDS: Record<string, string> = {
   fine: "colour and texture",
 };
 
-const ELSEWHERE = new Set(["name", "about", "model", "latent.seed", "latent.mix", "patch"]); // these have a place of their own on the page
+/** These have a place of their own on the page. */
+const ELSEWHERE = /^(name|about|model|patch|latent\.(seed|mix|places\..+\.file|directions\..+))$/;
 
 interface Section {
   key: string;
@@ -40,7 +41,6 @@ interface Section {
   parts: [string, Control[]][]; // and of each station or band in it
 }
 
-const WAYS = "directions"; // of the latent: the widest ways through the model
 const KEPT = "places."; // of the latent: one that was kept, with its name
 
 /** Controls by section and, in it, by station: "features.light.smoothing" belongs to light; "latent.rows.fine" to its band. */
@@ -50,7 +50,7 @@ export function sections(controls: Control[]): Section[] {
   for (const control of controls) {
     const path = control.place.split(".");
     const key = path[0]!;
-    if (ELSEWHERE.has(control.place) || /^latent\.places\..+\.file$/.test(control.place)) continue;
+    if (ELSEWHERE.test(control.place)) continue;
     if (!found.has(key)) found.set(key, { loose: [], parts: new Map() });
     const { loose, parts } = found.get(key)!;
     const part = path[0] === "latent" ? ofLatent(path) : path.length > 2 ? path[1] : undefined;
@@ -70,11 +70,10 @@ export function sections(controls: Control[]): Section[] {
     }));
 }
 
-/** The part of the latent that a place belongs to: a band of rows, the ways, or a latent that was kept. */
+/** The part of the latent that a place belongs to: a band of rows, or a latent that was kept. */
 function ofLatent([, what, name]: string[]): string | undefined {
   if (what === "rows") return name;
-  if (what === "places") return `${KEPT}${name}`;
-  return what === "directions" ? WAYS : undefined;
+  return what === "places" ? `${KEPT}${name}` : undefined;
 }
 
 @customElement("ks-play")
@@ -260,12 +259,10 @@ export class Play extends LitElement {
       case "latent": {
         // the bands that every model has come first; single rows wait folded, unless something drives them
         const driven = (band: string) => patch.latent.rows[band] !== undefined;
-        const bands = section.parts.filter(([band]) => band !== WAYS && !band.startsWith(KEPT));
+        const bands = section.parts.filter(([band]) => !band.startsWith(KEPT));
         const kept = section.parts.filter(([part]) => part.startsWith(KEPT));
         const near = bands.filter(([band]) => band in BANDS || driven(band));
         const far = bands.filter(([band]) => !(band in BANDS || driven(band)));
-        const gone = Object.keys(patch.latent.directions).length > 0;
-        const ways = gone || this.open.has(WAYS) ? (parts.get(WAYS) ?? []) : [];
         return html`
           <div class="card"><ks-seedbox></ks-seedbox></div>
           ${section.loose.length ? html`<div class="card">${section.loose.map(control)}</div>` : ""}
@@ -275,12 +272,6 @@ export class Play extends LitElement {
               <ks-remove .place=${`latent.places.${part.slice(KEPT.length)}`}></ks-remove>
             </div>`,
           )}
-          ${ways.length ? html`<div class="card"><h3>Ways through the model</h3>${ways.map(control)}</div>` : ""}
-          ${!gone && parts.has(WAYS)
-            ? html`<button class="bare more" aria-expanded=${this.open.has(WAYS)} @click=${() => this.#fold(WAYS)}>
-                ${sign("more")} ${this.open.has(WAYS) ? "Hide the ways" : "Show the ways through the model"}
-              </button>`
-            : ""}
           ${near.map(([band, held]) => this.#band(band, held))}
           ${far.length
             ? html`<button class="bare more" aria-expanded=${this.open.has("rows")} @click=${() => this.#fold("rows")}>

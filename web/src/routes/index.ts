@@ -404,7 +404,7 @@ const OTHERWISE = ".otherwise";
 const GROUPS: Record<string, string> = {
   latent: "The picture as a whole",
   "latent.classes": "Classes of the model",
-  "latent.directions": "Ways through the model",
+  "latent.directions": "Directions",
   "latent.rows": "Bands of the picture",
   [SINGLE]: "Single layers",
   picture: "How it is drawn",

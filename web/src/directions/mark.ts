@@ -1,0 +1,116 @@
+/** A box that a hand draws on the picture that plays. */
+
+import { LitElement, css, html } from "lit";
+import { customElement, property } from "lit/decorators.js";
+import "../player/box.ts";
+import { type Region, drawn } from "../player/box.ts";
+import { theme } from "../theme.ts";
+
+type Place = [number, number];
+
+const FIRST: Region = [0.35, 0.35, 0.65, 0.65]; // for who draws by keys
+
+/** <ks-mark .region>: the region, or null before there is one. Event "mark" (detail: the region). Put it into a ks-picture. */
+@customElement("ks-mark")
+export class Mark extends LitElement {
+  @property({ attribute: false }) region: Region | null = null;
+  #from: Place | null = null;
+  #byKey = false; // the box that comes is moved by keys
+
+  static override styles = [
+    theme,
+    css`
+      :host,
+      .field {
+        position: absolute;
+        inset: 0;
+      }
+      .field {
+        cursor: crosshair;
+        touch-action: none;
+      }
+      p {
+        position: absolute;
+        inset: auto 0 12px;
+        text-align: center;
+        pointer-events: none;
+      }
+      p span {
+        padding: 5px 14px;
+        border-radius: 99px;
+        background: #000c;
+      }
+      .field:focus-visible {
+        outline-offset: -4px;
+      }
+    `,
+  ];
+
+  protected override render() {
+    return html`<div
+        class="field"
+        role="group"
+        tabindex="0"
+        aria-label="The picture: draw a box on it, or press Enter for one"
+        @pointerdown=${this.#down}
+        @pointermove=${this.#move}
+        @pointerup=${this.#up}
+        @pointercancel=${this.#up}
+        @keydown=${this.#key}
+      ></div>
+      ${this.region
+        ? html`<ks-box
+            .region=${this.region}
+            label="This part of the picture"
+            editing
+            chosen
+            @move=${(event: CustomEvent<Region>) => this.#tell(event.detail)}
+          ></ks-box>`
+        : html`<p><span>Draw a box on the picture</span></p>`}`;
+  }
+
+  protected override async updated(): Promise<void> {
+    const box = this.renderRoot.querySelector("ks-box");
+    if (!this.#byKey || !box) return;
+    this.#byKey = false;
+    await box.updateComplete;
+    box.focus();
+  }
+
+  #place(event: PointerEvent): Place {
+    const box = this.getBoundingClientRect();
+    return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
+  }
+
+  #down(event: PointerEvent): void {
+    if (event.button !== 0) return;
+    this.#from = this.#place(event);
+    (event.currentTarget as HTMLElement).setPointerCapture(event.pointerId);
+  }
+
+  #move(event: PointerEvent): void {
+    if (this.#from) this.#tell(drawn(this.#from, this.#place(event)));
+  }
+
+  #up(): void {
+    this.#from = null;
+  }
+
+  #key(event: KeyboardEvent): void {
+    if (event.key !== "Enter") return;
+    event.preventDefault();
+    if (this.region) return this.renderRoot.querySelector("ks-box")?.focus();
+    this.#byKey = true;
+    this.#tell(FIRST);
+  }
+
+  #tell(region: Region): void {
+    this.dispatchEvent(new CustomEvent("mark", { detail: region }));
+  }
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "ks-mark": Mark;
+  }
+}
