@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 from torch import Tensor
@@ -54,8 +55,8 @@ def written(of: str) -> tuple[int, int] | None:
     if not files.is_file(of):
         return None
     try:
-        now = files.parted(of)[0].stat()
-    except (OSError, ValueError):
+        now = Path(files.parted(of)[0]).expanduser().stat()
+    except (OSError, ValueError, RuntimeError):  # it is gone, or no file can be called so, or nobody has that folder
         return None
     return now.st_mtime_ns, now.st_size
 
@@ -96,14 +97,15 @@ class Slide(NamedTuple):
 
 def z_along(z: Tensor, slides: Iterable[Slide]) -> Tensor:
     """`z` [1, z_dim] after those slides, one after the other, that are of Z."""
-    for _, axis, amount, placed in (slide for slide in slides if slide.space == "z"):
-        far = amount - (z @ axis.step) / axis.step.square().sum() if placed else amount
-        z = z + far * axis.step
-    return z
+    return _along(z, slides, ("z",))
 
 
 def ws_along(ws: Tensor, slides: Iterable[Slide]) -> Tensor:
     """`ws` [1, num_ws, w_dim] after those slides, one after the other, that are of W or W+."""
-    for _, axis, amount, placed in (slide for slide in slides if slide.space in ("w", "w+")):
-        ws = axis.placed(ws, amount) if placed else axis.moved(ws, amount)
-    return ws
+    return _along(ws, slides, ("w", "w+"))
+
+
+def _along(place: Tensor, slides: Iterable[Slide], spaces: tuple[str, ...]) -> Tensor:
+    for _, axis, amount, placed in (slide for slide in slides if slide.space in spaces):
+        place = axis.placed(place, amount) if placed else axis.moved(place, amount)
+    return place

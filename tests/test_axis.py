@@ -6,6 +6,7 @@ import torch
 from conftest import tiny_generator
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from kinesphere import latent
 from kinesphere.bends import bent
@@ -74,6 +75,46 @@ def test_the_average_picture_is_at_0(tiny):
     assert float(axis.coordinate(tiny.w_avg.expand(1, tiny.num_ws, -1))) == 0
 
 
+def test_the_mean_of_a_class_is_at_0_of_that_class():
+    """10,000 latents: the error of their mean is a hundredth."""
+    G = tiny_generator("stylegan2", c_dim=3)
+    axis = Axis.of(G, Direction(vector(G.w_dim), "w"), class_index=2)
+    z = torch.from_numpy(np.random.RandomState(9).randn(4000, G.z_dim).astype(np.float32))
+    with torch.no_grad():
+        coordinates = axis.coordinate(z_to_ws(G, z, 2))
+    assert float(coordinates.mean()) == pytest.approx(0, abs=0.06)
+    of_all = axis.coordinate(G.w_avg.expand(1, G.num_ws, -1))
+    assert abs(float(of_all)) > 0.2
+
+
+def test_along_z_a_latent_is_moved_and_set(tiny):
+    axis, z = Axis.of(tiny, Direction(3 * vector(tiny.z_dim), "z")), vector(2, tiny.z_dim, seed=5)
+    torch.testing.assert_close(axis.coordinate(z), z @ axis.direction.unit)
+    torch.testing.assert_close(axis.moved(z, 2.0), z + 2 * axis.direction.unit)
+    torch.testing.assert_close(axis.coordinate(axis.placed(z, torch.tensor([1.0, -2.0]))), torch.tensor([1.0, -2.0]))
+
+
+class Waits(TorchDispatchMode):
+    """Counts how often a number is fetched from a tensor: on a GPU each time all that it has to do is waited for."""
+
+    count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.count += func is torch.ops.aten._local_scalar_dense.default
+        return func(*args, **kwargs or {})
+
+
+@pytest.mark.parametrize("space", ["w", "z"])
+def test_no_device_is_waited_for(tiny, space):
+    place = vector(2, tiny.num_ws, tiny.w_dim) if space == "w" else vector(2, tiny.z_dim)
+    axis = Axis.of(tiny, Direction(vector(place.shape[-1]), space, sigma=0.5))
+    with Waits() as waits:
+        for amount in (1.5, torch.tensor([1.5, 0.0])):
+            axis.moved(place, amount)
+            axis.placed(place, amount)
+    assert waits.count == 0
+
+
 def test_a_vector_for_each_row_moves_them_apart(tiny):
     """As the published directions [18, 512] do: zeros leave a row alone."""
     rows = vector(tiny.num_ws, tiny.w_dim)
@@ -137,8 +178,11 @@ def test_a_direction_of_another_model_is_refused_by_its_weights_and_by_its_size(
     with pytest.raises(AnotherModel, match="'smile' was found in another model"):
         Axis.of(tiny, strange)
     assert Axis.of(tiny, strange, anyway=True).step.any()
-    child = Direction(vector(tiny.w_dim), "w", model=Fingerprint("another", Fingerprint.of(tiny).mapping))
-    assert Axis.of(tiny, child).step.any()  # a relative that shares W
+    relative = Fingerprint("another", Fingerprint.of(tiny).mapping)
+    assert Axis.of(tiny, Direction(vector(tiny.w_dim), "w", model=relative)).step.any()  # it shares W
+    styles_of_it = Direction(vector(sum(len(one.bias) for one in affines(tiny).values())), "s", model=relative)
+    with pytest.raises(AnotherModel):  # and makes other styles of it
+        Axis.of(tiny, styles_of_it)
     with pytest.raises(KinesphereError, match=r"is of W \[13\], and does not fit this model, whose are \[12\]"):
         Axis.of(tiny, Direction(vector(13), "w"), anyway=True)
     with pytest.raises(KinesphereError, match="is of W[+]"):

@@ -80,6 +80,29 @@ def test_it_can_be_told_which_rows_carry_a_direction(model: Path, capsys: pytest
     assert "carried by" in run("directions", model, "--by", "sefa", "--k", 1, "--where", capsys=capsys)
 
 
+def test_labels_are_learnt_as_it_is_asked_and_their_ends_are_named(
+    model: Path, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    how = ["--measure", "brightness", "--count", 200, "--between", 1, "--against", "pc2"]
+    said = run("directions", model, "--by", "labels", *how, capsys=capsys)
+    [one] = files.read("directions.safetensors")
+    assert (one.name, one.found["between"], one.found["against"]) == ("brightness", 1, ["pc2"])
+    low, high = (", ".join(map(str, one.examples[end])) for end in ("low", "high"))
+    assert f"brightness: least in the seeds {low}, most in {high}" in said
+
+
+def test_channels_are_found_by_a_measure_and_in_a_painted_mask(
+    model: Path, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("directions", model, "--by", "stylespace", "--measure", "brightness", "--k", 2, capsys=capsys)
+    assert {one.found["measure"] for one in files.read("directions.safetensors")} == {"brightness"}
+    painted = np.zeros((64, 64), np.uint8)
+    painted[:32] = 255
+    Image.fromarray(painted).save(here / "mask.png")
+    run("directions", model, "--by", "here", "--region", "mask.png", "--out", "m.safetensors", "--k", 2, capsys=capsys)
+    assert [one.found["region"] for one in files.read("m.safetensors")] == [[0, 0, 1, 0.5]] * 2
+
+
 def test_a_layer_can_be_looked_at(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     said = run("directions", model, "--layer", "b8.conv0", "--count", 60, "--k", 1, capsys=capsys)
     assert "b8.conv0 pc1" in said
@@ -142,6 +165,10 @@ def test_an_edit_that_cannot_be_says_why_and_writes_nothing(
     [
         (["--by", "magic"], "no way 'magic' to find directions: there are pca, "),
         (["--by", "sefa", "--layer", "b8.conv0"], "layer is for pca: leave it out"),
+        (["--by", "stylespace", "--region", "0,0,1,0.5", "--where"], "where is for pca and sefa and labels and here"),
+        (["--by", "labels", "--measure", "smoke"], "no measure 'smoke'"),
+        (["--by", "labels", "--measure", "glasses"], "glasses is one of several kinds"),
+        (["--by", "here", "--region", "gone.png"], "gone.png"),
         (["--k", "13"], "13 components: this model has 1 to 12"),
         (["--rows", "vast"], "rows 'vast': no such rows"),
     ],
@@ -151,6 +178,10 @@ def test_a_search_that_cannot_be_says_why_and_writes_nothing(
 ) -> None:
     assert said in run("directions", model, *words, code=1, capsys=capsys)
     assert not list(here.iterdir())
+
+
+def test_an_impossible_seed_is_refused_as_it_is_typed(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "4294967295" in run("directions", model, "--seed", 5_000_000_000, code=2, capsys=capsys)
 
 
 def test_nothing_is_replaced_unasked(model: Path, here: Path, capsys: pytest.CaptureFixture[str]) -> None:

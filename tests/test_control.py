@@ -15,6 +15,7 @@ from kinesphere.studio.directions.control import compared, random_directions
 from kinesphere.studio.directions.importance import effect
 from kinesphere.studio.directions.pca import pca
 from kinesphere.studio.sheets import seeds_to_ws, z_to_ws
+from kinesphere.types import KinesphereError
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -41,6 +42,8 @@ def test_a_seed_gives_the_same_ones_each_time(G: Generator) -> None:
     assert [each.name for each in one] == ["random 1", "random 2"]
     assert all(torch.equal(a.vector, b.vector) for a, b in zip(one, again, strict=True))
     assert abs(cosine(one[0], other[0])) < 0.99
+    with pytest.raises(KinesphereError, match="seed 5000000000 is out of range"):
+        random_directions(G, 2, 5_000_000_000)
 
 
 def test_components_do_more_than_chance_and_by_as_much_as_is_said(G: Generator) -> None:

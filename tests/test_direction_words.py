@@ -2,7 +2,7 @@
 
 import pytest
 
-from kinesphere.studio.directions.words import words
+from kinesphere.studio.directions.words import ends, words
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,15 @@ from kinesphere.studio.directions.words import words
         ({"by": "sefa", "component": 2, "share": 0.031}, "factor 2 of the weights: 3.1 % of what they react to"),
         ({"by": "labels", "count": 60, "score": 0.9}, "learnt from 60 labels"),
         ({"by": "labels", "count": "many"}, "learnt from some labels"),
+        ({"by": "labels", "count": 8, "against": ["age", "light"]}, "learnt from 8 labels, leaving age, light alone"),
+        ({"by": "labels", "count": 8, "against": [[]]}, "learnt from 8 labels"),
+        ({"by": "labels", "count": 8000, "words": "from a frown to a smile"}, "from a frown to a smile"),
+        ({"by": "labels", "count": 8, "words": ["?"]}, "learnt from 8 labels"),
+        ({"words": "from a frown to a smile", "turned": "smile"}, "smile, turned round"),
+        (
+            {"by": "stylespace", "layer": "b16.conv0", "channel": 12, "measure": "hue"},
+            "channel 12 of b16.conv0, for hue",
+        ),
         ({"by": "stylespace", "layer": "b16.conv0", "channel": 12}, "channel 12 of b16.conv0"),
         ({"by": "here", "region": [0, 0, 1, 1]}, "found for a part of a picture"),
         ({"by": "chance", "seed": 5, "among": 16}, "a surprise among the first 16 components"),
@@ -28,3 +37,17 @@ from kinesphere.studio.directions.words import words
 )
 def test_what_was_found_is_told(found, said):
     assert words(found) == said
+
+
+@pytest.mark.parametrize(
+    "examples, said",
+    [
+        ({"low": [3, 8], "high": [4, 5]}, "least in the seeds 3, 8, most in 4, 5"),
+        ({"low": list(range(20)), "high": [99]}, "least in the seeds 0, 1, 2, 3, 4, 5, 6, 7, most in 99"),
+        ({"low": [3]}, ""),
+        ({"low": "38", "high": {}}, ""),
+        ({}, ""),
+    ],
+)
+def test_whose_pictures_show_it_is_told(examples, said):
+    assert ends(examples) == said

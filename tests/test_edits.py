@@ -149,8 +149,15 @@ def test_off_the_map_there_is_an_end_too(G: Generator) -> None:
             Edit(way(G), amount)
 
 
-def test_only_along_directions_of_w_can_a_coordinate_be_set(G: Generator) -> None:
-    with pytest.raises(KinesphereError, match="'way' is of S: .* added to, not set"):
+def test_along_z_a_coordinate_can_be_set_too(G: Generator) -> None:
+    z, one = latent.seed_to_z(3, G.z_dim)[0], way(G, "z")
+    moved = edited(G, Latent(z, "z"), [Edit(one, 1.5, placed=True)])
+    assert float(moved.data @ one.unit) / 0.8 == pytest.approx(1.5, abs=1e-5)
+    assert_close(moved.data - (moved.data @ one.unit) * one.unit, z - (z @ one.unit) * one.unit)
+
+
+def test_along_directions_of_styles_no_coordinate_can_be_set(G: Generator) -> None:
+    with pytest.raises(KinesphereError, match="'way' is of S: .* can be added to them, not set"):
         Edit(way(G, "s"), 1.0, placed=True)
 
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 from conftest import tiny_generator
+from PIL import Image
 
-from kinesphere.studio.directions.regions import box, cover, shrunk, together
+from kinesphere.studio.directions.regions import box, cover, fitted, mask, shrunk, together
 from kinesphere.types import KinesphereError
 
 
@@ -24,6 +25,30 @@ def test_a_box_and_the_mask_that_it_fills_cover_the_same():
 def test_a_pixel_of_the_shrunk_picture_is_covered_as_far_as_it_is_painted():
     mask = painted(0, 3, 0, 32)
     assert torch.equal(cover(mask, 32, 16)[:3, 0], torch.tensor([1.0, 0.5, 0.0]))
+
+
+def test_a_mask_is_what_is_white_in_a_square_picture(tmp_path):
+    white = painted(8, 20, 4, 28)
+    Image.fromarray((200 * white).astype(np.uint8)).save(tmp_path / "mask.png")
+    assert np.array_equal(mask(tmp_path / "mask.png"), white)
+    for wrong, said in (
+        (np.zeros((8, 8)), "m.png is black"),
+        (np.ones((8, 12)), "m.png has 12 x 8 pixels: .* square"),
+        (np.ones((2, 2)), "m.png: too small"),
+    ):
+        Image.fromarray((255 * wrong).astype(np.uint8)).save(tmp_path / "m.png")
+        with pytest.raises(KinesphereError, match=said):
+            mask(tmp_path / "m.png")
+    with pytest.raises(KinesphereError, match="gone.png"):
+        mask(tmp_path / "gone.png")
+
+
+@pytest.mark.parametrize("pixels", [8, 32, 64])
+def test_a_mask_fits_pictures_of_any_size(pixels):
+    quarter = painted(16, 32, 0, 16)
+    known = painted(pixels // 2, pixels, 0, pixels // 2, pixels)
+    assert np.array_equal(fitted(quarter, pixels), known)
+    assert fitted((0, 0, 1, 0.5), pixels) == (0, 0, 1, 0.5)
 
 
 def test_a_region_is_told_as_its_box():

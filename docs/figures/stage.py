@@ -25,7 +25,7 @@ CHROMIUM = "/usr/bin/chromium"
 DESK, PHONE = {"width": 1440, "height": 900}, {"width": 375, "height": 812}
 TALL = {"width": 1440, "height": 1260}  # the whole panel of looks
 TALLER = {"width": 1440, "height": 1930}  # the whole panel of one's own pictures
-TALLEST = {"width": 1440, "height": 2060}  # of directions, down to the model's factors
+DEEP = {"width": 1440, "height": 1148}  # of directions, down to the first that the model offers
 EDGE = 2  # pixels of a part that show what lies beside it
 SEEDS = (5, 23, 87, 12, 41)
 APART = 9_000  # ms between two seeds, so that the last minute holds them all
@@ -35,9 +35,8 @@ LEARNT = {
 }
 RACK = {
     "features.motion": {"kind": "motion"},
-    "latent.directions.smile.amount": 1.6,
+    "latent.directions.smile": {"amount": 1.6, "locked": True},
     "latent.directions.turn": {"amount": {"feature": "motion", "low": -2.0, "high": 2.0}},
-    "latent.directions.light": {"amount": -1.2, "locked": True},
 }
 WORD = "turned to the right"
 TURNED = 0.12  # radians that the judge sees the head turned: what is less, to either side, is skipped
@@ -73,12 +72,14 @@ def opened(browser: Browser, address: str, **how: object) -> Page:
 def answer(teaching: Teaching, page: Page) -> None:
     """What the judge of the portraits sees is answered, picture after picture."""
     judge = load_judge()
-    while teaching.lesson is not None and teaching.said()["lesson"]["count"] < ANSWERS:
-        question = teaching.said()["lesson"]["next"][0]
+    while (lesson := teaching.said()["lesson"])["count"] < ANSWERS:
+        page.wait_for_timeout(150)
+        if not lesson["next"]:
+            continue  # more are being chosen
+        question = lesson["next"][0]
         picture = Image.open(io.BytesIO(teaching.picture(question["seeds"][0]))).convert("RGB")
         turn = float(judge.factors(np.array(picture).transpose(2, 0, 1)[None])["turn"][0])
         teaching.answer(question["picture"], None if abs(turn) < TURNED else float(turn > 0))
-        page.wait_for_timeout(150)
     page.wait_for_timeout(3000)  # the last arrow is learnt, and its ends are drawn
 
 
@@ -149,7 +150,7 @@ with tempfile.TemporaryDirectory() as folder, ExitStack() as held:
     page.get_by_role("button", name="Put on the rack").click()
     page.get_by_text("is on the rack.").wait_for()
     page.keyboard.press("Escape")
-    page.set_viewport_size(TALLEST)
+    page.set_viewport_size(DEEP)
     page.mouse.move(10, 300)
     page.wait_for_timeout(6000)  # every end has come
     keep(page, "directions-rack.png", "ks-player aside")

@@ -32,7 +32,7 @@ class Axis:
     direction: Direction
     rows: slice  # of `ws`
     step: Tensor  # one standard deviation, on the model's device: [rows, w_dim] of W and W+, [z_dim] of Z, [all styles] of S
-    centre: Tensor  # of W, where the coordinate is 0: [w_dim]
+    centre: Tensor  # where the coordinate is 0: [w_dim]; of Z [z_dim]
 
     @classmethod
     def of(
@@ -64,31 +64,33 @@ class Axis:
             step = step.expand(G.num_ws, -1)[taken]
             if not step.any():
                 raise KinesphereError(f"{_named(direction)} moves nothing in the rows {chosen}: choose others")
-        return cls(direction, taken, step, G.w_avg)
+        return cls(direction, taken, step, _centre(G, direction, class_index))
 
-    def moved(self, ws: Tensor, amount: float | Tensor) -> Tensor:
-        """`ws` [N, num_ws, w_dim] after `amount` standard deviations, a number or [N]. Of a direction of W or W+.
+    def moved(self, place: Tensor, amount: float | Tensor) -> Tensor:
+        """`ws` [N, num_ws, w_dim], or z [N, z_dim] where it is of Z, after `amount` standard deviations, a number or [N]. Not of S.
 
-        At 0, and in other rows, it is what it was, bit for bit.
+        At 0, and in other rows, it is what it was, bit for bit. No device is waited for.
         """
-        if not torch.as_tensor(amount).any():  # of a number this is known here: no device is waited for
-            return ws
-        far = torch.as_tensor(amount, dtype=ws.dtype, device=ws.device)
-        moved = ws.clone()
-        moved[:, self.rows] += far.reshape(-1, 1, 1) * self.step
+        if isinstance(amount, Tensor):
+            amount = amount.to(place).reshape(-1, *[1] * self.step.ndim)
+        elif not amount:
+            return place
+        moved = place.clone()
+        self._part(moved).add_(self.step * amount)
         return moved
 
-    def coordinate(self, ws: Tensor) -> Tensor:
-        """How far along it each of `ws` [N, num_ws, w_dim] is, standard deviations from the mean: [N]. Of W or W+.
+    def coordinate(self, place: Tensor) -> Tensor:
+        """How far along it each of `ws` [N, num_ws, w_dim], or z [N, z_dim], is, standard deviations from the mean: [N]. Not of S.
 
         The amount by which the mean, moved, comes nearest to it in the rows of the axis (least squares).
         """
-        away = ws[:, self.rows] - self.centre
-        return (away * self.step).sum((1, 2)) / self.step.square().sum()
+        away = self._part(place) - self.centre
+        return (away * self.step).flatten(1).sum(1) / self.step.square().sum()
 
-    def placed(self, ws: Tensor, value: float | Tensor) -> Tensor:
-        """`ws` [N, num_ws, w_dim] moved so that each has the coordinate `value`, a number or [N]. Of W or W+."""
-        return self.moved(ws, torch.as_tensor(value, dtype=ws.dtype, device=ws.device) - self.coordinate(ws))
+    def placed(self, place: Tensor, value: float | Tensor) -> Tensor:
+        """What `moved` takes, moved so that each has the coordinate `value`, a number or [N]. Not of S."""
+        value = value.to(place) if isinstance(value, Tensor) else value
+        return self.moved(place, value - self.coordinate(place))
 
     def styled(self, G: Generator, amount: float) -> Bending:
         """Of a direction of S: what moves each layer's styles by `amount` standard deviations, to be put into `G`."""
@@ -96,9 +98,16 @@ class Axis:
             f"{name}.affine": partial(_plus, amount * part) for name, part in split(G, self.step).items() if part.any()
         }
 
+    def _part(self, place: Tensor) -> Tensor:
+        """What of a latent is moved, as a view: all of z, of ws the rows."""
+        return place if self.direction.space == "z" else place[:, self.rows]
+
 
 def check(G: Generator, direction: Direction, told: Fingerprint | None = None, anyway: bool = False) -> None:
-    """Raise AnotherModel, or KinesphereError where the sizes differ. What does not say whose it is is taken where it fits."""
+    """Raise AnotherModel, or KinesphereError where the sizes differ. What does not say whose it is is taken where it fits.
+
+    Models with one mapping network share Z, W and W+; S they do not, as each layer makes its own styles of w.
+    """
     wanted = {"z": (G.z_dim,), "w": (G.w_dim,), "w+": (G.num_ws, G.w_dim)}.get(direction.space)
     wanted = wanted or (sum(len(affine.bias) for affine in affines(G).values()),)
     if tuple(direction.vector.shape) != wanted:
@@ -106,7 +115,7 @@ def check(G: Generator, direction: Direction, told: Fingerprint | None = None, a
             f"{_named(direction)} is of {direction.space.upper()} {list(direction.vector.shape)}, and does not fit this model, "
             f"whose are {list(wanted)}"
         )
-    if direction.model.whole and not anyway and not direction.model.shares_w(told or Fingerprint.of(G)):
+    if direction.model.whole and not anyway and not _shared(direction, told or Fingerprint.of(G)):
         raise AnotherModel(
             f"{_named(direction)} was found in another model: here the same numbers lead elsewhere; find it anew"
         )
@@ -138,6 +147,18 @@ def split(G: Generator, styles: Tensor) -> Mapping[str, Tensor]:
     made = affines(G)
     parts = styles.split([len(affine.bias) for affine in made.values()], -1)
     return dict(zip(made, parts, strict=True))
+
+
+def _shared(direction: Direction, told: Fingerprint) -> bool:
+    """Whether the numbers of a direction mean the same in the model of a fingerprint."""
+    return direction.model.whole == told.whole if direction.space == "s" else direction.model.shares_w(told)
+
+
+def _centre(G: Generator, direction: Direction, class_index: int) -> Tensor:
+    """The mean of natural latents: 0 in Z; in W that of the class, or without classes `w_avg`, which truncation leads to."""
+    if direction.space == "z":
+        return torch.zeros_like(direction.vector).to(G.w_avg)
+    return natural(G, class_index).mean.to(G.w_avg) if G.c_dim else G.w_avg
 
 
 def _pulled_back(G: Generator, along: Tensor) -> Tensor:

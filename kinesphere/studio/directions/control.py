@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from kinesphere import latent
 from kinesphere.models import Generator
 from kinesphere.studio.directions.axis import Axis, measured
 from kinesphere.studio.directions.direction import Direction
@@ -24,9 +24,12 @@ SEEDS = range(8)  # whose pictures are moved
 def random_directions(
     G: Generator, count: int, seed: int = 0, rows: str = "all", class_index: int = 0, told: Fingerprint | None = None
 ) -> list[Direction]:
-    """`count` ways in W, no way likelier than another, from `seed`. found["share"] is of the variance, as of a component."""
+    """`count` ways in W, no way likelier than another, from `seed`. found["share"] is of the variance, as of a component.
+
+    Raises KinesphereError for an impossible seed.
+    """
     model, variance = told or Fingerprint.of(G), float(natural(G, class_index).sigmas.double().square().sum())
-    vectors = torch.from_numpy(np.random.RandomState(seed).randn(count, G.w_dim)).float()
+    vectors = latent.seed_to_z(seed, count * G.w_dim).reshape(count, G.w_dim)
     directions = []
     for i, vector in enumerate(vectors, 1):
         one = Direction(vector / vector.norm(), "w", f"random {i}", rows, model=model)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from kinesphere import latent
 from kinesphere.bends import bent
@@ -32,10 +33,9 @@ class Edit:
     def __post_init__(self) -> None:
         if not abs(self.amount) <= FURTHEST:
             raise KinesphereError(f"{self.amount:g} standard deviations: give {-FURTHEST:g} to {FURTHEST:g}")
-        if self.placed and self.direction.space not in ("w", "w+"):
+        if self.placed and self.direction.space == "s":
             raise KinesphereError(
-                f"the direction {self.direction.name!r} is of {self.direction.space.upper()}: only along those of W is it known "
-                "how far a latent is already, so this one can be added to, not set"
+                f"the direction {self.direction.name!r} is of S: what moves styles can be added to them, not set"
             )
 
     def said(self) -> dict[str, Any]:
@@ -114,14 +114,17 @@ def _moved(G: Generator, place: Latent, axis: Axis, edit: Edit, told: Fingerprin
             raise KinesphereError(
                 f"the direction {edit.direction.name!r} is of Z, and moves seeds; this latent is of {place.space.upper()}"
             )
-        return replace(place, data=place.data + edit.amount * axis.step.cpu())
+        return replace(place, data=_along(axis, place.data[None].to(axis.step), edit)[0].cpu())
     if edit.direction.space == "s":
         of_s = place if place.space == "s" else _of_s(G, place, told)
         return replace(of_s, data=of_s.data + edit.amount * axis.step.cpu())
-    ws = place.ws(G, told)
-    ws = (axis.placed if edit.placed else axis.moved)(ws, edit.amount)[0].cpu()
+    ws = _along(axis, place.ws(G, told), edit)[0].cpu()
     alike = bool((ws == ws[:1]).all())
     return replace(place, data=ws[0].clone() if alike else ws, space="w" if alike else "w+")
+
+
+def _along(axis: Axis, place: Tensor, edit: Edit) -> Tensor:
+    return axis.placed(place, edit.amount) if edit.placed else axis.moved(place, edit.amount)
 
 
 def _of_s(G: Generator, place: Latent, told: Fingerprint) -> Latent:

@@ -129,13 +129,14 @@ class Effects:
     def best(self, target: int, count: int = 8) -> list[Direction]:
         """The channels that change measure number `target` most, so that it grows; up to `count`.
 
-        `score`: how many spreads one deviation of the channel adds to it; `dependency`: what else changes with it.
+        `score`: how many spreads one deviation of the channel adds to it; `dependency`: what else changes with it, where several
+        measures were told.
         """
         mean, found = self.shifts[:, :, target].mean(0), []
         for i in mean.abs().topk(min(count, len(mean))).indices.tolist():
             if mean[i] != 0:
-                other = dependency(self.shifts[:, i], target)
-                one = self.space.at(self.channels[i], score=abs(float(mean[i])), dependency=other)
+                others = {"dependency": dependency(self.shifts[:, i], target)} if self.shifts.shape[2] > 1 else {}
+                one = self.space.at(self.channels[i], score=abs(float(mean[i])), **others)
                 found.append(one if mean[i] > 0 else one.turned())
         return found
 
