@@ -380,19 +380,13 @@ def _of_directions(patch: Patch, G: Generator) -> Iterator[Control]:
     unasked = [*(one.name for one in shipped(fingerprint(G))), *(f"pc{k + 1}" for k in range(min(MOST_WAYS, G.w_dim)))]
     for name in dict.fromkeys([*unasked, *there]):
         along = there.get(name, Along())
-        place, group, label = f"latent.directions.{name}", "latent.directions", _called(name, along)
-        amount = _control("along", Along, known["amount"], place, group, prefix=f"{label}: ")
-        amount = replace(amount, label=label, help=_led(along.of or name))
+        place, group = f"latent.directions.{name}", "latent.directions"
+        amount = _control("along", Along, known["amount"], place, group)
+        amount = replace(amount, label=name, help=_led(along.of or name))
         yield replace(amount, low=-FREELY, high=FREELY) if along.free else amount
         for f in (known[part] for part in ("rows", "set", "free", "locked") if name in there):
             rows = {"along.rows": tuple(dict.fromkeys(["", *bands, along.rows]))}  # "": its own
-            yield _control("along", Along, f, place, group, {**CHOICES, **rows}, prefix=f"{label}: ")
-
-
-def _called(name: str, along: Along) -> str:
-    """What a player calls a direction."""
-    own = OWN.fullmatch(name) if along.of in ("", name) else None
-    return name.capitalize() if own is None else f"{'Way' if own[1] == 'pc' else 'Factor'} {own[2]}"
+            yield _control("along", Along, f, place, group, {**CHOICES, **rows}, prefix=f"{name}: ")
 
 
 def _led(of: str) -> str:

@@ -196,6 +196,14 @@ def test_a_kept_latent_has_a_slider_that_a_feature_can_move(instrument, tiny):
             assert value is None or patch.changed(there, {place: value})
 
 
+def test_a_direction_is_called_what_the_patch_calls_it(instrument, tiny):
+    there = patch.changed(instrument, {"latent.directions": {"sefa2": 0.5, "mood": {"of": "pc3", "amount": 1.0}}})
+    found = {c.place: c.label for c in controls(there, tiny) if c.group == "latent.directions"}
+    amounts = {label for place, label in found.items() if place.endswith(".amount")}
+    assert amounts == {*(f"pc{k}" for k in range(1, 9)), "sefa2", "mood"}
+    assert found["latent.directions.mood.rows"] == "mood: what moves"
+
+
 def test_files_of_this_machine_are_marked(by_place):
     files = {place for place, control in by_place.items() if control.unit == "file"}
     assert files == {

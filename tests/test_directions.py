@@ -565,7 +565,7 @@ def test_the_widest_ways_have_a_slider_unasked_and_so_has_each_that_is_named(G):
 
 def test_a_slider_is_in_deviations_and_goes_farther_where_the_map_may_be_left(G):
     near, far = (sliders(patch_of(smile=Along(1.0, "pc2", free=free)), G)["smile.amount"] for free in (False, True))
-    assert (near.label, near.unit, near.default) == ("Smile", "deviations", 0.0)
+    assert (near.label, near.unit, near.default) == ("smile", "deviations", 0.0)
     assert (near.low, near.high, near.routed) == (-3, 3, (-2, 2)) and near.routable
     assert (far.low, far.high) == (-20, 20)
 

@@ -20,6 +20,8 @@ from browsing import (
 from PIL import Image
 from test_page_reading import AXE, needs_axe, wrong
 
+from kinesphere.stage import brush
+
 # How light the picture is that is asked about, 0 to 1, as soon as it is there.
 LIGHT_OF = """async card => { const picture = card.querySelector("img"); await picture.decode();
   const canvas = new OffscreenCanvas(picture.naturalWidth, picture.naturalHeight), pen = canvas.getContext("2d");
@@ -142,6 +144,23 @@ def test_answers_are_taken_back_and_pictures_are_skipped(visit, playing):
 
 
 @needs_browser
+def test_two_devices_that_answer_the_same_picture_both_go_on(visit, playing):
+    one, other = opened(visit), opened(visit)
+    asked = taught(one, "odd")
+    again = taught(other, "odd")
+    first = asked.get_attribute("data-picture")
+    assert again.get_attribute("data-picture") == first
+    one.keyboard.press("ArrowRight")
+    until(one, lambda: lesson(playing)["count"] == 1)
+    other.keyboard.press("ArrowLeft")
+    until(other, lambda: again.get_attribute("data-picture") not in (first, None))
+    one.keyboard.press("ArrowRight")
+    until(one, lambda: lesson(playing)["count"] == 2)
+    assert lesson(playing)["balance"] == {"yes": 2, "no": 0}
+    assert not other.locator("ks-lesson").get_by_text(first).count()
+
+
+@needs_browser
 def test_answers_are_brought_and_taken_along_as_a_table(visit, playing, tmp_path):
     page = opened(visit)
     taught(page, "bright")
@@ -235,7 +254,9 @@ def test_what_is_locked_stays_when_all_are_scattered_and_laid_to_rest(visit, pla
 def test_a_slider_is_turned_round_renamed_and_given_other_rows(visit, playing):
     page = opened(visit)
     before = at_rest(page)
-    put(page, "pc1").press("PageUp")
+    for name in ("pc1", "pc2"):
+        put(page, name)
+    page.get_by_role("slider", name="pc1").press("PageUp")
     until_it_moves(page, before)
     moved, amount = at_rest(page), rack(playing)["pc1"].amount
     page.get_by_role("button", name="Turn pc1 round").click()
@@ -246,12 +267,48 @@ def test_a_slider_is_turned_round_renamed_and_given_other_rows(visit, playing):
     name.fill("mood")
     name.press("Enter")
     page.get_by_role("slider", name="mood").wait_for()
-    until(page, lambda: [*rack(playing)] == ["mood"] and at_rest(page) == moved)
-    page.get_by_role("button", name="Settings of mood").click()
+    until(page, lambda: [*rack(playing)] == ["mood", "pc2"] and at_rest(page) == moved)
     page.locator("ks-way").get_by_label("What moves").select_option(label="coarse")
     until(page, lambda: rack(playing)["mood"].rows == "coarse")
     page.locator("ks-way").get_by_role("radio", name="set", exact=True).click()
     until(page, lambda: rack(playing)["mood"].set)
+
+
+@needs_browser
+def test_a_card_that_is_renamed_stays_open_and_in_hand(visit, playing):
+    page = opened(visit)
+    for name in ("pc1", "pc2"):
+        put(page, name)
+    page.get_by_role("button", name="Settings of pc1").click()
+    name = page.locator("ks-way").get_by_label("Name", exact=True)
+    name.fill("mood")
+    name.press("Tab")
+    page.locator("ks-way[data-way=mood]").get_by_role("slider", name="mood").wait_for()
+    rows = page.locator("ks-way[data-way=mood]").get_by_label("What moves")
+    until(page, lambda: rows.evaluate("one => one.matches(':focus')"))
+    name.fill("pc2")
+    name.press("Enter")
+    said(page.locator(".says"), "pc2 is on the rack already")
+    until(page, lambda: name.input_value() == "mood")
+    assert [*rack(playing)] == ["mood", "pc2"]
+    name.fill("pc1")
+    name.press("Enter")
+    until(page, lambda: [*rack(playing)] == ["pc1", "pc2"])
+    assert name.evaluate("one => one.matches(':focus')")
+
+
+@needs_browser
+def test_the_wall_says_in_words_where_a_direction_leads(visit, playing):
+    playing.play(None, None, "portraits", 0.0)
+    page = opened(visit)
+    come = page.get_by_role("group", name="Come with this model")
+    said(come, "from a frown to a smile")
+    put(page, "smile")
+    said(page.locator("ks-way"), "from a frown to a smile")
+    page.get_by_role("button", name="Settings of smile").click()
+    said(page.locator("ks-way .settings"), "R² 0.")
+    panel(page, "Routes")
+    page.locator("ks-routes").get_by_text("smile", exact=True).first.wait_for()
 
 
 @needs_browser
@@ -316,6 +373,35 @@ def test_a_box_is_drawn_and_moved_by_the_keys_alone(visit, playing):
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Shift+ArrowDown")
     until(page, lambda: (now := box.bounding_box())["x"] > before["x"] and now["height"] > before["height"])
+
+
+@needs_browser
+def test_paint_on_half_of_the_picture_gives_sliders_for_it(visit, playing, monkeypatch):
+    masks = []
+    monkeypatch.setattr(brush, "mask", lambda *painted, mask=brush.mask: masks.append(mask(*painted)) or masks[-1])
+    page = opened(visit)
+    before = at_rest(page)
+    page.get_by_role("button", name="Paint on it").click()
+    page.get_by_role("slider", name="Width of the brush").press("End")
+    box = page.locator("ks-brush").bounding_box()
+    left, top, side = box["x"], box["y"], box["width"]
+    find = page.get_by_role("button", name="Find sliders for the paint")
+    assert find.is_disabled()
+    drag(page, (left + 0.8 * side, top + 0.2 * side), (left + 0.8 * side, top + 0.8 * side))
+    page.get_by_role("button", name="Clear").click()
+    until(page, find.is_disabled)
+    for x in (0.2, 0.3):
+        drag(page, (left + x * side, top + 0.05 * side), (left + x * side, top + 0.95 * side))
+    find.click()
+    found = page.locator("ks-here").get_by_role("button", name="on the rack")
+    found.first.wait_for()
+    [mask] = masks
+    half = mask.shape[1] // 2
+    assert mask[:, :half].mean() > 0.95 and mask[:, half + 1 :].mean() < 0.05
+    page.get_by_role("button", name="Done", exact=True).click()
+    found.first.click()
+    page.locator("ks-way").get_by_role("slider").press("End")
+    until_it_moves(page, before)
 
 
 @needs_browser

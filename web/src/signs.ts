@@ -21,6 +21,7 @@ const SIGNS = {
   bin: svg`<path d="M3.5 5h11M7 5V3h4v2M5 5l.7 10h6.6L13 5M7.5 8v4.5M10.5 8v4.5"/>`,
   close: svg`<path d="m5 5 8 8M13 5l-8 8"/>`,
   more: svg`<path d="M4 6h10M4 9h10M4 12h10"/>`,
+  brush: svg`<path d="M15 3 8.5 10M7 9.5l1.8 1.8c-.2 2.7-2.8 3.7-5.8 3.7 1.5-1.3.6-4.7 4-5.5z"/>`,
   large: svg`<path d="M7 3H3v4M11 3h4v4M7 15H3v-4M11 15h4v-4"/>`,
   small: svg`<path d="M3 7h4V3M15 7h-4V3M3 11h4v4M15 11h-4v4"/>`,
   pad: svg`<rect x="5" y="2" width="8" height="14" rx="2"/><path d="M8.5 13.5h1"/>`,

@@ -3,18 +3,17 @@
 import { LitElement, html } from "lit";
 import { customElement, property } from "lit/decorators.js";
 import { Follows } from "../link.ts";
-import type { Region } from "../player/box.ts";
 import { panel, theme } from "../theme.ts";
 import "./here.ts";
+import { type Marked, UNMARKED } from "./marked.ts";
 import "./rack.ts";
 import "./teach.ts";
 import "./wall.ts";
 
-/** <ks-directions ?drawing .region>: whether a box is drawn on the picture, and the box. */
+/** <ks-directions .marked>: what is marked on the picture. */
 @customElement("ks-directions")
 export class Directions extends LitElement {
-  @property({ type: Boolean }) drawing = false;
-  @property({ attribute: false }) region: Region | null = null;
+  @property({ attribute: false }) marked: Marked = UNMARKED;
   #stage = new Follows(this, ["rack", "model", "connection"]);
   #looked = ""; // the model that was looked through
 
@@ -48,7 +47,7 @@ export class Directions extends LitElement {
           <h2 id="here">For this picture</h2>
           <p>What it can do just now, just there</p>
         </header>
-        <ks-here ?drawing=${this.drawing} .region=${this.region}></ks-here>
+        <ks-here .marked=${this.marked}></ks-here>
       </section>
       <section aria-labelledby="wall">
         <header>

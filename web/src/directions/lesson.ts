@@ -463,9 +463,9 @@ export class LessonPage extends LitElement {
       <p class="ends number"><span>${of("no")} no</span><span>${of("yes")} yes</span></p>`;
   }
 
-  #score({ score, curve, confidence }: Lesson) {
+  #score({ score, curve, confidence, count }: Lesson) {
     const { value, error, chance, what } = score!;
-    const field = drawn(curve, chance);
+    const field = drawn(curve, chance, count);
     return html`<div class="part">
       <p class="score number" data-score=${value}>
         <b>${value.toFixed(2)}</b><span>± ${error.toFixed(2)}</span>
@@ -476,7 +476,7 @@ export class LessonPage extends LitElement {
         <svg viewBox="0 0 100 100" preserveAspectRatio="none" role="img" aria-label="The score from answer to answer, with its error">
           ${svg`<path class="band" d=${field.band}></path><path class="chance" d=${`M0 ${field.chance}H100`}></path><path d=${field.line}></path>`}
         </svg>
-        <p class="ends"><span>0</span><span>${field.high} answers</span></p>
+        <p class="ends"><span>0</span><span>${count} answers</span></p>
       </div>
       ${confidence === null
         ? nothing

@@ -5,12 +5,11 @@ import { customElement, property } from "lit/decorators.js";
 import "../player/box.ts";
 import { type Region, drawn } from "../player/box.ts";
 import { theme } from "../theme.ts";
-
-type Place = [number, number];
+import { type Marked, type Place, placeIn } from "./marked.ts";
 
 const FIRST: Region = [0.35, 0.35, 0.65, 0.65]; // for who draws by keys
 
-/** <ks-mark .region>: the region, or null before there is one. Event "mark" (detail: the region). Put it into a ks-picture. */
+/** <ks-mark .region>: null before there is one. Event "marked" (detail: the region), which bubbles. Put it into a ks-picture. */
 @customElement("ks-mark")
 export class Mark extends LitElement {
   @property({ attribute: false }) region: Region | null = null;
@@ -78,8 +77,7 @@ export class Mark extends LitElement {
   }
 
   #place(event: PointerEvent): Place {
-    const box = this.getBoundingClientRect();
-    return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
+    return placeIn(this.getBoundingClientRect(), event);
   }
 
   #down(event: PointerEvent): void {
@@ -105,7 +103,7 @@ export class Mark extends LitElement {
   }
 
   #tell(region: Region): void {
-    this.dispatchEvent(new CustomEvent("mark", { detail: region }));
+    this.dispatchEvent(new CustomEvent<Partial<Marked>>("marked", { detail: { region }, bubbles: true, composed: true }));
   }
 }
 

@@ -11,6 +11,8 @@ import "./way.ts";
 @customElement("ks-rack")
 export class Rack extends LitElement {
   #stage = new Follows(this, ["patch"]);
+  #cards = new Map<string, number>(); // of every name, its card
+  #renaming: { from: string; to: string } | null = null; // asked for, and not come yet
 
   static override styles = [
     theme,
@@ -35,6 +37,16 @@ export class Rack extends LitElement {
     `,
   ];
 
+  /** The card of a direction that is renamed stays the same one, so that it stays open and in hand. */
+  protected override willUpdate(): void {
+    const { directions } = this.#stage.link.state.patch.latent;
+    const { from = "", to = "" } = this.#renaming ?? {};
+    if (!(to in directions) || from in directions) return;
+    this.#cards.set(to, this.#card(from));
+    this.#cards.delete(from);
+    this.#renaming = null;
+  }
+
   protected override render() {
     const { link } = this.#stage;
     const names = Object.keys(link.state.patch.latent.directions);
@@ -55,8 +67,16 @@ export class Rack extends LitElement {
         </button>
       </div>
       ${names.length
-        ? repeat(names, (name) => name, (name) => html`<ks-way name=${name} data-way=${name}></ks-way>`)
+        ? repeat(names, this.#card, (name) => html`<ks-way name=${name} data-way=${name} @renamed=${this.#renamed}></ks-way>`)
         : html`<p class="empty">No slider yet: press one that the model offers below, teach it a word, or let it surprise you.</p>`}
     `;
   }
+
+  #card = (name: string): number => {
+    const card = this.#cards.get(name) ?? 1 + Math.max(0, ...this.#cards.values());
+    this.#cards.set(name, card);
+    return card;
+  };
+
+  #renamed = (event: CustomEvent<{ from: string; to: string }>) => (this.#renaming = event.detail);
 }

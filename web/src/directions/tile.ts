@@ -9,7 +9,7 @@ import type { Choose } from "../routes/choose.ts";
 import { sign } from "../signs.ts";
 import { theme } from "../theme.ts";
 import { ending, endings } from "./ends.ts";
-import { judged, nameOf } from "./ways.ts";
+import { known, nameOf } from "./ways.ts";
 
 const FILE = ".safetensors";
 
@@ -65,26 +65,20 @@ export class Tile extends LitElement {
         font-size: 11px;
       }
       .below {
-        display: flex;
-        align-items: start;
-        gap: 0;
-      }
-      .words {
-        flex: 1;
-        min-width: 0;
         display: grid;
-        gap: 1px;
-        padding: 2px 0;
+        grid-template-columns: minmax(0, 1fr) auto;
+        align-items: center;
         font-size: 13px;
         line-height: 1.3;
       }
-      .words b {
+      .below b {
         font-weight: 500;
         overflow: hidden;
         text-overflow: ellipsis;
         white-space: nowrap;
       }
-      .words small {
+      .below small {
+        grid-column: span 2;
         color: var(--quiet);
         font-size: 11.5px;
         display: -webkit-box;
@@ -128,7 +122,7 @@ export class Tile extends LitElement {
         class="strip"
         aria-pressed=${on !== ""}
         aria-label=${on ? `Take ${on} off the rack` : `Put ${offer.name} on the rack`}
-        title=${offer.fits ? offer.words : `${offer.name} is of another model`}
+        title=${offer.fits ? known(offer) : `${offer.name} is of another model`}
         ?disabled=${!offer.fits}
         @click=${() => this.#turn(on)}
       >
@@ -153,10 +147,7 @@ export class Tile extends LitElement {
   #below() {
     const { name, words, fits, starred, group } = this.offer;
     return html`<div class="below">
-      <div class="words">
-        <b title=${name}>${group === "kept" && starred ? "★ " : ""}${name}</b>
-        <small title=${words}>${fits ? judged(this.offer) || words : `of another model; ${words}`}</small>
-      </div>
+      <b title=${name}>${group === "kept" && starred ? "★ " : ""}${name}</b>
       ${group === "kept"
         ? html`<button class="bare icon" aria-label="More for ${name}" aria-haspopup="dialog" @click=${() => this.menu.open()}>
             ${sign("more")}
@@ -170,6 +161,7 @@ export class Tile extends LitElement {
           >
             ${sign(starred ? "starred" : "star")}
           </button>`}
+      <small title=${known(this.offer)}>${fits ? words : `of another model; ${words}`}</small>
     </div>`;
   }
 

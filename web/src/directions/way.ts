@@ -2,15 +2,16 @@
 
 import { LitElement, css, html, nothing } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
+import { live } from "lit/directives/live.js";
 import "../controls.ts";
 import { Follows } from "../link.ts";
-import type { Along, Control, Offered, Plain } from "../protocol.ts";
+import type { Control, Offered, Plain } from "../protocol.ts";
 import { sign } from "../signs.ts";
 import { theme } from "../theme.ts";
 import { AT, ending, endings } from "./ends.ts";
-import { offerOf, renamed, scored, whatIs } from "./ways.ts";
+import { judged, known, offerOf, renamed, whatIs } from "./ways.ts";
 
-/** <ks-way name="smile">: the direction of this name in the patch. */
+/** <ks-way name="smile">: the direction of this name in the patch. Event "renamed" (detail: {from, to}). */
 @customElement("ks-way")
 export class Way extends LitElement {
   @property() name = "";
@@ -32,7 +33,7 @@ export class Way extends LitElement {
         grid-template-columns: 60px minmax(0, 1fr) 60px;
         gap: 12px;
         align-items: center;
-        padding: 10px 10px 2px;
+        padding: 10px 10px 4px;
       }
       .end {
         border-radius: 10px;
@@ -54,14 +55,14 @@ export class Way extends LitElement {
         background: var(--live-dim);
       }
       .words {
-        flex: 1;
-        min-width: 0;
-        padding: 0 6px;
+        padding: 0 12px;
         color: var(--quiet);
-        font-size: 12px;
-        overflow: hidden;
-        text-overflow: ellipsis;
-        white-space: nowrap;
+        font-size: 12.5px;
+        line-height: 1.35;
+        overflow-wrap: anywhere;
+      }
+      .bar .push {
+        flex: 1;
       }
       .settings {
         display: grid;
@@ -91,6 +92,7 @@ export class Way extends LitElement {
         <ks-control .control=${{ ...amount, label: this.name, unit: "σ" }}></ks-control>
         ${ending(rack, which, "high", furthest)}
       </div>
+      ${offer?.words ? html`<p class="words" title=${known(offer)}>${offer.words}</p>` : nothing}
       <div class="bar">
         ${offer ? this.#star(offer) : nothing}
         ${this.#toggle("locked", "lock", `Lock ${this.name}`, "Locked, it stays where it is when the others are scattered")}
@@ -103,7 +105,7 @@ export class Way extends LitElement {
         >
           ${sign("opposite")}
         </button>
-        <span class="words" title=${offer?.words ?? ""}>${offer ? scored(offer) || offer.words : ""}</span>
+        <span class="push"></span>
         <button
           class="bare icon"
           aria-expanded=${this.open}
@@ -117,15 +119,17 @@ export class Way extends LitElement {
           ${sign("close")}
         </button>
       </div>
-      ${this.open ? this.#settings(along) : nothing}
+      ${this.open ? this.#settings(offer) : nothing}
     `;
   }
 
-  #settings(along: Along) {
+  #settings(offer: Offered | undefined) {
     const { link } = this.#stage;
     const rows = this.#control("rows");
+    const worth = offer ? judged(offer) : "";
     return html`<div class="settings">
-      <ks-text label="Name" .value=${this.name} @edit=${(event: CustomEvent<string>) => this.#rename(along, event.detail)}></ks-text>
+      ${worth ? html`<p class="quiet">${worth}</p>` : nothing}
+      <ks-text label="Name" .value=${live(this.name)} @edit=${(event: CustomEvent<string>) => this.#rename(event.detail)}></ks-text>
       ${rows ? html`<ks-control .control=${{ ...rows, label: "What moves" }}></ks-control>` : nothing}
       <ks-choice
         label="The amount is"
@@ -174,9 +178,19 @@ export class Way extends LitElement {
     return this.#stage.link.state.controls.find(({ place }) => place === this.#place(field));
   }
 
-  #rename(along: Along, to: string): void {
+  #rename(to: string): void {
+    const { link } = this.#stage;
+    const { patch } = link.state;
     to = to.trim();
-    if (to && to !== this.name) this.#stage.link.change(renamed(this.name, along, to));
+    this.requestUpdate(); // what cannot be its name is in the field no longer
+    if (!to || to === this.name) return;
+    if (to in patch.latent.directions) return this.#tell("say", `${to} is on the rack already: give it another name.`);
+    this.#tell("renamed", { from: this.name, to });
+    link.change(renamed(patch, this.name, to));
+  }
+
+  #tell(what: string, detail: unknown): void {
+    this.dispatchEvent(new CustomEvent(what, { detail, bubbles: true, composed: true }));
   }
 
   #take = () => this.#stage.link.change({ [`latent.directions.${this.name}`]: null as Plain });

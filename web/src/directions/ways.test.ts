@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it, vi } from "vitest";
 import type { Along, Offered, PatchDocument, RackState } from "../protocol.ts";
-import { bare, drawable, endOf, judged, nameOf, offerOf, renamed, scored } from "./ways.ts";
+import { bare, drawable, endOf, judged, known, nameOf, offerOf, renamed } from "./ways.ts";
 
 const along = (more: Partial<Along> = {}): Along => ({
   amount: 0,
@@ -56,11 +56,11 @@ describe("a direction of the patch", () => {
     expect(nameOf(patch, rack, offered[1]!)).toBe("");
   });
 
-  it("stays what it is under another name", () => {
-    expect(renamed("pc1", along({ amount: 2 }), "mood")).toEqual({
-      "latent.directions.pc1": null,
-      "latent.directions.mood": along({ amount: 2, of: "pc1" }),
-    });
+  it("stays what it is, and where it is, under another name", () => {
+    const directions = { pc1: along({ amount: 2 }), pc2: along() };
+    const edits = renamed({ latent: { directions } } as unknown as PatchDocument, "pc1", "mood");
+    expect(edits).toEqual({ "latent.directions": { mood: along({ amount: 2, of: "pc1" }), pc2: along() } });
+    expect(Object.keys(edits["latent.directions"]!)).toEqual(["mood", "pc2"]);
   });
 });
 
@@ -79,8 +79,16 @@ describe("the picture of an end", () => {
   });
 });
 
-it("a score is told with what it is worth", () => {
-  const told = offer("a", { score: 0.912, error: 0.018, chance: 0.5 });
-  expect([scored(told), judged(told)]).toEqual(["0.91 ± 0.02", "0.91 ± 0.02, chance 0.50"]);
-  expect([scored(offer("a")), judged(offer("a"))]).toEqual(["", ""]);
+describe("what is known of a direction", () => {
+  it("is how it was found, and how well it tells, in words", () => {
+    const told = offer("smile", { words: "from a frown to a smile", score: 0.412, error: 0.008, chance: 0 });
+    expect(known(told)).toBe("from a frown to a smile. R² 0.41 ± 0.01 on labels not seen");
+    expect(known(offer("pc1", { words: "component 1" }))).toBe("component 1");
+  });
+
+  it("is a share of the answers where these are one or the other", () => {
+    const told = { score: 0.912, error: 0.018, chance: 0.5 };
+    expect(judged(told)).toBe("0.91 ± 0.02 of labels not seen told rightly; chance is 0.50");
+    expect(judged(offer("a"))).toBe("");
+  });
 });

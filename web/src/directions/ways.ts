@@ -45,20 +45,22 @@ export function endOf(rack: RackState, { of, rows }: Which, end: End, amount: nu
   return address(`/api/directions/end.jpg?${new URLSearchParams(given)}`);
 }
 
-/** The edits that give a direction of the patch another name; it stays what it is. */
-export function renamed(name: string, along: Along, to: string): Edits {
-  const same = { ...along, of: along.of || name } as unknown as Plain;
-  return { [`latent.directions.${name}`]: null, [`latent.directions.${to}`]: same };
+/** The edits that give a direction of the patch another name; it stays what it is, and where it is among the others. */
+export function renamed({ latent }: PatchDocument, from: string, to: string): Edits {
+  const all = Object.entries(latent.directions);
+  const same = all.map(([name, along]) => (name === from ? [to, { ...along, of: along.of || from }] : [name, along]));
+  return { "latent.directions": Object.fromEntries(same) as Plain };
 }
 
-/** "0.91 ± 0.02": how well something is told by a direction; "" where that is not known. */
-export function scored({ score, error }: Pick<Offered, "score" | "error">): string {
+/** How well something is told by a direction, in words; "" where that is not known. */
+export function judged({ score, error, chance }: Pick<Offered, "score" | "error" | "chance">): string {
   if (score === null) return "";
-  return error === null ? score.toFixed(2) : `${score.toFixed(2)} ± ${error.toFixed(2)}`;
+  const told = error === null ? score.toFixed(2) : `${score.toFixed(2)} ± ${error.toFixed(2)}`;
+  if (!chance) return `R² ${told} on labels not seen`;
+  return `${told} of labels not seen told rightly; chance is ${chance.toFixed(2)}`;
 }
 
-/** The same, with what chance would reach. */
-export function judged(offer: Offered): string {
-  const { chance } = offer;
-  return scored(offer) && chance !== null ? `${scored(offer)}, chance ${chance.toFixed(2)}` : scored(offer);
+/** All that is known of a direction, in words. */
+export function known(offer: Offered): string {
+  return [offer.words, judged(offer)].filter(Boolean).join(". ");
 }

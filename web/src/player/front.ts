@@ -4,14 +4,15 @@ import { LitElement, css, html } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 import { seen, sourceOf } from "../kinds.ts";
 import { Follows } from "../link.ts";
+import "../directions/brush.ts";
 import "../directions/mark.ts";
+import { type Marked, UNMARKED } from "../directions/marked.ts";
 import { film } from "../looks/film.ts";
 import "../picture.ts";
 import type { Picture } from "../picture.ts";
 import type { Header, Plain } from "../protocol.ts";
 import { sign } from "../signs.ts";
 import { theme } from "../theme.ts";
-import type { Region } from "./box.ts";
 import "./overlay.ts";
 import "./regions.ts";
 
@@ -28,9 +29,8 @@ export class Front extends LitElement {
   @property() source = "";
   /** The feature whose region is being drawn; "" while none is. */
   @property() region = "";
-  /** Whether a box is being drawn on the picture that plays, and the box; "mark" tells of another one. */
-  @property({ type: Boolean }) drawing = false;
-  @property({ attribute: false }) box: Region | null = null;
+  /** What is marked on the picture that plays. */
+  @property({ attribute: false }) marked: Marked = UNMARKED;
   @state() private shown = localStorage.getItem("kinesphere.input") !== "hidden";
   #stage = new Follows(this, ["patch", "kinds", "performance", "connection"]);
 
@@ -167,7 +167,7 @@ export class Front extends LitElement {
         label="What is played"
         waiting="The first picture is on its way…"
         @picture=${this.#keep}
-        >${this.drawing ? html`<ks-mark .region=${this.box} @mark=${this.#mark}></ks-mark>` : ""}</ks-picture
+        >${this.#tool()}</ks-picture
       >
       <div class="signs" role="status">
         ${performance.recording
@@ -181,7 +181,7 @@ export class Front extends LitElement {
           ? html`<span>${sign("help")}Boldness 0: nothing leaves the average picture</span>`
           : ""}
       </div>
-      ${!source || this.drawing
+      ${!source || this.marked.tool
         ? ""
         : this.shown || editing
           ? html`<div class="input ${editing ? "large" : ""}" part="input">
@@ -236,8 +236,10 @@ export class Front extends LitElement {
     void film.see((side) => picture.small(side));
   }
 
-  #mark(event: CustomEvent<Region>): void {
-    this.dispatchEvent(new CustomEvent("mark", { detail: event.detail }));
+  #tool() {
+    const { tool, region } = this.marked;
+    if (tool === "brush") return html`<ks-brush .marked=${this.marked}></ks-brush>`;
+    return tool === "box" ? html`<ks-mark .region=${region}></ks-mark>` : "";
   }
 
   /** The input view takes the shape of what it shows. */

@@ -5,11 +5,11 @@ import { customElement, query, state } from "lit/decorators.js";
 import "../directions/index.ts";
 import "../looks/index.ts";
 import "../own/index.ts";
+import { type Marked, UNMARKED } from "../directions/marked.ts";
 import "../routes/index.ts";
 import { Follows, stage } from "../link.ts";
 import { sign } from "../signs.ts";
 import { theme } from "../theme.ts";
-import type { Region } from "./box.ts";
 import "./catch.ts";
 import "./front.ts";
 import type { Front } from "./front.ts";
@@ -51,8 +51,7 @@ export class Player extends LitElement {
   @state() private said: Said[] = [];
   @state() private region = "";
   @state() private place = "";
-  @state() private drawing = false; // a box on the picture that plays
-  @state() private box: Region | null = null;
+  @state() private marked = UNMARKED; // on the picture that plays
   @query(".panel") private panel!: HTMLElement;
   @query("ks-front") private front!: Front;
   @query("ks-help") private help!: Help;
@@ -310,7 +309,9 @@ export class Player extends LitElement {
       const [, feature] = String((event as CustomEvent).detail).split(".");
       this.region = feature ?? "*";
     });
-    this.addEventListener("drawing", (event) => (this.drawing = (event as CustomEvent<boolean>).detail));
+    this.addEventListener("marked", (event) => {
+      this.marked = { ...this.marked, ...(event as CustomEvent<Partial<Marked>>).detail };
+    });
     this.addEventListener("tour", () => this.tour?.start());
   }
 
@@ -324,7 +325,7 @@ export class Player extends LitElement {
   }
 
   protected override willUpdate(): void {
-    if (this.tab !== "directions") this.drawing = false;
+    if (this.tab !== "directions" && this.marked.tool) this.marked = { ...this.marked, tool: "" };
   }
 
   protected override updated(changed: Map<string, unknown>): void {
@@ -354,9 +355,7 @@ export class Player extends LitElement {
       </header>
       <ks-front
         .region=${this.region}
-        ?drawing=${this.drawing}
-        .box=${this.box}
-        @mark=${(event: CustomEvent<Region>) => (this.box = event.detail)}
+        .marked=${this.marked}
         @editing=${(event: CustomEvent<string>) => (this.region = event.detail)}
       ></ks-front>
       <div class="panic"><ks-panic></ks-panic></div>
@@ -386,7 +385,7 @@ export class Player extends LitElement {
                 : this.tab === "looks"
                   ? html`<ks-looks></ks-looks>`
                   : this.tab === "directions"
-                    ? html`<ks-directions ?drawing=${this.drawing} .region=${this.box}></ks-directions>`
+                    ? html`<ks-directions .marked=${this.marked}></ks-directions>`
                     : html`<ks-yours></ks-yours>`}
         </div>
       </aside>
