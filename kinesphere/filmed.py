@@ -17,6 +17,7 @@ from kinesphere.patch import Patch
 from kinesphere.sinks import VideoFile
 from kinesphere.sources import Pictures, Video
 from kinesphere.studio import sidecars
+from kinesphere.studio.directions.files import is_file, parted
 from kinesphere.studio.latents import Fingerprint
 from kinesphere.studio.recipes import DAMAGED, named
 from kinesphere.types import KinesphereError
@@ -216,9 +217,17 @@ def _named_files(played: Patch) -> Iterator[str]:
     for part in parts:  # which grows
         if isinstance(part, dict):
             parts += part.values()
-            yield from (v for key, v in part.items() if key in NAMING and isinstance(v, str) and _is_there(v))
+            said = (_file(key, value) for key, value in part.items() if isinstance(value, str))
+            yield from (name for name in said if _is_there(name))
         elif isinstance(part, list):
             parts += part
+
+
+def _file(key: str, value: str) -> str:
+    """What a place of a patch may name of the disk; "": nothing."""
+    if key == "of":
+        return parted(value)[0] if is_file(value) else ""
+    return value if key in NAMING else ""
 
 
 def _is_there(name: str) -> bool:

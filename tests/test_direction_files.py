@@ -34,7 +34,9 @@ def alike(a, b):
     sigma=st.none() | st.floats(1e-30, 1e30),
     rows=st.sampled_from(["all", "coarse", "3", "0-7"]),
     found=st.dictionaries(
-        st.text(max_size=8), st.integers() | st.floats(allow_nan=False) | st.text(max_size=8), max_size=3
+        st.text(max_size=8),
+        st.integers(-(10**30), 10**30) | st.floats(-1e30, 1e30) | st.text(max_size=8),
+        max_size=3,
     ),
 )
 def test_any_directions_come_back_bit_for_bit(names, sigma, rows, found):
@@ -89,6 +91,12 @@ def test_ganspace_tells_its_deviations(tiny, tmp_path):
     assert found[1].found == {"by": "ganspace", "component": 2, "file": "ganspace.npz", "share": 0.25}
 
 
+def test_a_share_of_ganspace_that_is_no_number_is_not_told(tmp_path):
+    np.savez(tmp_path / "a.npz", lat_comp=vector(2, 1, 12).numpy(), var_ratio=np.float32([np.nan, 0.5]))
+    found = files.read(files.write(tmp_path / "kept.safetensors", files.read(tmp_path / "a.npz")))
+    assert [one.found.get("share") for one in found] == [None, 0.5]
+
+
 def test_many_vectors_of_w_are_not_taken_for_rows(tmp_path):
     np.save(tmp_path / "vecs.npy", vector(40, 12).numpy())
     found = files.read(tmp_path / "vecs.npy")
@@ -118,6 +126,22 @@ def test_one_of_several_is_named_after_the_file(tmp_path):
 def test_a_hash_in_a_files_name_is_the_files_own(tmp_path):
     path = files.write(tmp_path / "take #1.safetensors", [Direction(vector(4), "w", "a")])
     assert files.load(path).name == files.load(f"{path}#a").name == "a"
+
+
+@pytest.mark.parametrize(
+    "place, parts",
+    [
+        ("people.safetensors", ("people.safetensors", "")),
+        ("people.safetensors#smile", ("people.safetensors", "smile")),
+        ("people.safetensors#a#b", ("people.safetensors", "a#b")),
+        ("take #1.npz", ("take #1.npz", "")),
+        ("take #1.npz#3", ("take #1.npz", "3")),
+        ("~/ways.pth#3", ("~/ways.pth", "3")),
+        ("pc3", ("pc3", "")),
+    ],
+)
+def test_a_file_and_a_name_in_it_are_parted_without_a_look_at_the_disk(place, parts):
+    assert files.parted(place) == parts
 
 
 def test_two_of_one_name_are_not_kept(tmp_path):
@@ -184,7 +208,20 @@ def said():
 
 
 @pytest.mark.parametrize(
-    "change", [{"sigma": "1"}, {"sigma": -1}, {"space": "q"}, {"rows": "bass"}, {"found": []}, {"model": {}}]
+    "change",
+    [
+        {"sigma": "1"},
+        {"sigma": -1},
+        {"sigma": 10**400},
+        {"sigma": 1e300},
+        {"space": "q"},
+        {"rows": "bass"},
+        {"found": []},
+        {"found": {"score": 10**400}},
+        {"found": {"curve": [[20, {"score": float("nan")}]]}},
+        {"examples": {"low": [float("-inf")]}},
+        {"model": {}},
+    ],
 )
 def test_a_direction_that_says_nonsense_is_refused(tmp_path, change):
     path = tmp_path / "a.safetensors"

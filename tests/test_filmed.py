@@ -10,6 +10,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+import torch
 from conftest import stir
 from PIL import Image
 
@@ -19,6 +20,8 @@ from kinesphere.filmed import OfPatch, OfTake, Wanted
 from kinesphere.lanes import Drawn
 from kinesphere.sinks import VideoFile
 from kinesphere.studio import sidecars
+from kinesphere.studio.directions import Direction
+from kinesphere.studio.directions import files as directions
 from kinesphere.studio.latents import Latent
 from kinesphere.studio.plans import Plan
 from kinesphere.studio.sidecars import Sidecar
@@ -237,6 +240,23 @@ def test_a_latent_that_a_take_goes_to_is_watched_and_nothing_that_its_frames_do_
     Latent.of_seed(checkpoints.load(MODEL).G_ema, 6).save(tmp_path / "me.safetensors")
     with pytest.raises(KinesphereError, match=r"me.safetensors is not what this film was made of, but another .*back"):
         there.now_at(None, None)
+
+
+@pytest.mark.parametrize("of", ["ways.safetensors", "ways.safetensors#smile"])
+def test_a_file_of_directions_is_watched(played, tmp_path, of):
+    w_dim = checkpoints.load(MODEL).G_ema.w_dim
+    path = directions.write(tmp_path / "ways.safetensors", [Direction(torch.ones(w_dim), "w", "smile")])
+    along = {"smile": patch.Along(of=str(tmp_path / of), amount=1.0), "pc1": patch.Along(amount=1.0)}
+    there = replace(played, latent=replace(played.latent, directions=along))
+    OfPatch.of(there, None, None).draw(Wanted(tmp_path / "one.mp4"))
+    told = filmed.read(tmp_path / "one.mp4")
+    assert str(path) in told.files and told.now_at(None, None) == told
+    taken = OfTake.of(recorded(tmp_path / "a.mcap", [there] * 3), Fraction(30), None, None)
+    assert str(path) in taken.files
+    directions.write(path, [Direction(-torch.ones(w_dim), "w", "smile")])
+    for film in (told, taken):
+        with pytest.raises(KinesphereError, match=r"ways.safetensors is not what this film was made of"):
+            film.now_at(None, None)
 
 
 @pytest.mark.parametrize("given, way_out", [(False, "put it back"), (True, "say with --model where")])

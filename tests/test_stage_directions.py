@@ -13,7 +13,7 @@ from PIL import Image
 from kinesphere import patch
 from kinesphere.ops import to_pixels
 from kinesphere.routes import Route
-from kinesphere.stage import Door, app, directions
+from kinesphere.stage import Door, app, brush, directions, saying
 from kinesphere.studio.directions import Axis, Direction, cosine, known
 from kinesphere.studio.directions import files as shared
 from kinesphere.studio.directions.here import sliders
@@ -417,11 +417,56 @@ def test_a_damaged_file_is_told_in_words(client, playing):
     assert said["words"].startswith("cannot be read: broken.safetensors: it is damaged") and not said["fits"]
 
 
+def test_one_of_several_is_meant_by_its_name_as_in_a_patch(client, playing):
+    path = playing.library.folder / "directions" / "people.safetensors"
+    shared.write(path, [made("age"), made("smile", seed=4)])
+    assert done(client, "put_direction", of="people.safetensors#smile")["name"] == "smile"
+    assert torch.equal(
+        playing.directions.kept.load("people.safetensors#smile").vector, shared.load(f"{path}#smile").vector
+    )
+    done(client, "rename_direction", of="people.safetensors#smile", name="grin")
+    assert [one.name for one in shared.read(path)] == ["age", "grin"]
+    for of, words in (
+        ("people.safetensors", "it holds several"),
+        ("people.safetensors#9", "there is no direction '9'"),
+    ):
+        assert words in ask(client, "keep_direction", of=of, name="x")["problems"][0]
+
+
 def test_a_file_of_several_that_was_put_there_by_hand_is_offered_one_by_one(client, playing):
     shared.write(playing.library.folder / "directions" / "two.safetensors", [made("one"), made("other", seed=4)])
     assert offered(client, "two.safetensors#2")["name"] == "other"
     put = done(client, "put_direction", of="two.safetensors#2")
     assert put["name"] == "other" and rack(playing)["other"].of.endswith("two.safetensors#2")
+
+
+def test_a_look_comes_without_a_direction_that_was_deleted(client, playing):
+    bring(client, "mine.safetensors", file_of(made()))
+    for of in ("mine.safetensors", "pc1"):
+        done(client, "put_direction", of=of)
+    done(client, "change", edits={"latent.directions.pc1.amount": 1.5, "latent.psi": 0.2})
+    look = done(client, "snapshot")["id"]
+    done(client, "change", edits={"latent.directions": {}, "latent.psi": 0.9})
+    done(client, "forget_direction", of="mine.safetensors")
+    told = []
+    playing._trouble = lambda *words: told.append(words)
+    done(client, "recall", look=look)
+    assert amounts(playing) == {"pc1": 1.5} and playing.performance.patch.latent.psi == 0.2
+    ((place, words),) = told
+    assert place == "latent.directions.mine" and "there is no file" in words
+
+
+def test_what_cannot_be_told_keeps_nothing_else_from_being_told(client, playing, monkeypatch):
+    told = []
+    monkeypatch.setattr(playing, "_trouble", lambda *words: told.append(words))
+    monkeypatch.setitem(saying.PARTS, "rack", lambda session: 1 / 0)
+    with playing.noting:
+        version = playing.board.version
+        playing.stale |= {*saying.PARTS}
+    until(lambda: ("rack", "this cannot be told: ZeroDivisionError") in told)
+    done(client, "favourite", seed=77, on=True)
+    until(lambda: 77 in playing.board.read("seeds")["favourites"])
+    assert playing.board.version > version
 
 
 # Found for a picture ----------------------------------------------------------------------------------------------------
@@ -447,8 +492,45 @@ def test_sliders_for_the_picture_that_is_there_are_found_beside_the_show(client,
     assert playing.library.names("directions") == ["Here", "Here 2"]
 
 
+def sought(client, playing, **asked):
+    """The sliders that are found for the picture that is there."""
+    done(client, "here", **asked)
+    until(lambda: not playing.directions.said()["here"]["seeking"])
+    assert not playing.directions.said()["here"]["trouble"]
+    return playing.directions.found
+
+
+def test_a_region_may_be_painted(client, playing, G):
+    ws, strokes = playing.performance.engine.ws.clone(), [[[0.2, 0.2], [0.4, 0.3]], [[0.8, 0.7]]]
+    found = sought(client, playing, strokes=strokes, width=0.2)
+    wanted = sliders(G, ws, brush.mask(strokes, 0.2, G.img_resolution))
+    assert cosine(found[0], wanted[0]) == pytest.approx(1, abs=1e-3)
+    assert found[0].found["region"] == wanted[0].found["region"] == [0.0938, 0.0938, 0.9062, 0.8125]
+
+
+def test_others_may_draw_while_sliders_are_sought(client, playing, monkeypatch):
+    seen = []
+
+    def slowly(*given, **more):
+        seen.append(client.get("/api/directions/end.jpg", params={"of": "pc1", "end": "low"}).status_code)
+        return sliders(*given, **more)
+
+    monkeypatch.setattr(directions, "sliders", slowly)
+    assert sought(client, playing) and seen == [200]
+
+
 @pytest.mark.parametrize(
-    "wrong, words", [({"region": [0.5, 0, 0.5, 1]}, "region"), ({"region": [0, 0, 2, 1]}, "less than or equal to 1")]
+    "wrong, words",
+    [
+        ({"region": [0.5, 0, 0.5, 1]}, "region"),
+        ({"region": [0, 0, 2, 1]}, "less than or equal to 1"),
+        ({"region": [0, 0, 1, 1], "strokes": [[[0.5, 0.5]]]}, "give a region or strokes, not both"),
+        ({"strokes": []}, "at least 1 item"),
+        ({"strokes": [[]]}, "at least 1 item"),
+        ({"strokes": [[[0.5, 1.5]]]}, "less than or equal to 1"),
+        ({"strokes": [[[0.5, 0.5]]], "width": 0}, "greater than 0"),
+        ({"strokes": [[[0, 0]] * 2500] * 2}, "5000 points are too many"),
+    ],
 )
 def test_a_region_that_cannot_be_is_refused(client, wrong, words):
     answer = ask(client, "here", **wrong)

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
 
+from kinesphere.features.region import WHOLE, checked_region
 from kinesphere.patch import BadPatch
+from kinesphere.stage import brush
 from kinesphere.stage.board import text
 from kinesphere.studio.alignment import Similarity
+from kinesphere.studio.directions.regions import Painted
 from kinesphere.types import KinesphereError
 
 if TYPE_CHECKING:
@@ -29,6 +32,7 @@ Seconds = Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)]
 Unit = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Rows = Annotated[str, Field(max_length=20)]
+Stroke = Annotated[list[tuple[Unit, Unit]], Field(min_length=1, max_length=brush.MOST)]
 Pixels = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
 
 
@@ -506,11 +510,20 @@ class ForgetDirection(Message):
 class Here(Message):
     do: Literal["here"]
     region: tuple[Unit, Unit, Unit, Unit] | None = None
+    strokes: list[Stroke] | None = Field(None, min_length=1, max_length=64)
+    width: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 0.1
     rows: Rows = "all"
     outside: bool = True
 
     def act(self, session: Session) -> Any:
-        return session.directions.seek(self.region, self.rows, self.outside)
+        return session.directions.seek(self._painted(session), self.rows, self.outside)
+
+    def _painted(self, session: Session) -> Painted:
+        if self.strokes is None:
+            return WHOLE if self.region is None else checked_region(self.region)
+        if self.region is not None:
+            raise KinesphereError("here: give a region or strokes, not both")
+        return brush.mask(self.strokes, self.width, session.performance.engine.G.img_resolution)
 
 
 class TeachBegin(Message):

@@ -15,7 +15,6 @@ from weakref import WeakKeyDictionary
 import torch
 
 from kinesphere import files
-from kinesphere.features.region import WHOLE, checked_region
 from kinesphere.models import Generator
 from kinesphere.models.generator import BANDS
 from kinesphere.models.rows import rows_of
@@ -29,7 +28,9 @@ from kinesphere.studio.directions.axis import check
 from kinesphere.studio.directions.direction import LONGEST
 from kinesphere.studio.directions.here import APART, sliders
 from kinesphere.studio.directions.measures import MEASURES
+from kinesphere.studio.directions.regions import Painted
 from kinesphere.studio.directions.words import words
+from kinesphere.studio.naturals import natural
 from kinesphere.types import KinesphereError
 
 if TYPE_CHECKING:
@@ -168,13 +169,13 @@ class Directions:
         kept = []
         for one in found[:MANY]:
             called = plainly(one.name, stem) if len(found) == 1 else f"{stem} {plainly(one.name, '')}".strip()
-            kept.append(self.add(called, one))
+            kept.append(self.add(called, untaught(one)))
         return {"kept": kept, "left": len(found) - len(kept)}
 
     def keep(self, of: str, rows: str, name: str) -> dict[str, str]:
         """Keep any direction under a name."""
         one = self.session.aside.do(lambda workshop: self.find(workshop, of, rows))
-        kept = self.kept.add(name, one)
+        kept = self.kept.add(name, untaught(one))
         self.session.note("rack")
         return {"of": kept}
 
@@ -184,11 +185,6 @@ class Directions:
         of = self.kept.add(name, one)
         self.session.note("rack")
         return {"of": of, "name": name}
-
-    def update(self, of: str, one: Direction) -> None:
-        """Another direction in the place of one that was kept, under its name."""
-        self.kept.put(of, one.named(self.kept.load(of).name))
-        self.session.note("rack")
 
     def filed(self, of: str) -> str:
         """What a direction is asked for by, once it lies in a file if it was only found for a picture."""
@@ -225,23 +221,25 @@ class Directions:
 
     def forget(self, of: str) -> None:
         """Delete one that was kept, with all that are in the same file. Raises KinesphereError for one that is on the rack."""
-        file = self.short(of).partition("#")[0]
+        file = self._file(of)
         rack = self.session.performance.patch.latent.directions
-        using = [name for name, along in rack.items() if self.short(along.of).partition("#")[0] == file]
+        using = [name for name, along in rack.items() if self._file(along.of) == file]
         if using:
             raise KinesphereError(f"{using[0]} is on the rack: take it off first")
         self.kept.forget(file.removesuffix(self.kept.ending))
-        if any(star[0].partition("#")[0] == file for star in self.stars):
-            self._set_stars([star for star in self.stars if star[0].partition("#")[0] != file])
+        if any(self._file(star[0]) == file for star in self.stars):
+            self._set_stars([star for star in self.stars if self._file(star[0]) != file])
         self.session.note("rack")
+
+    def _file(self, of: str) -> str:
+        return shared.parted(self.short(of))[0]
 
     # --- found for a picture --------------------------------------------------------------------------------------------
 
-    def seek(self, region: Sequence[float] | None, rows: str, apart: bool) -> None:
-        """Begin to look for what changes the picture that is there now most, or a region of it; `apart`: and little else."""
+    def seek(self, region: Painted, rows: str, apart: bool) -> None:
+        """Begin to look for what changes the picture that is there now most, in a region of it; `apart`: and little else."""
         if self.seeking.at_work:
             raise KinesphereError("sliders for a picture are being sought already: wait for them")
-        where = WHOLE if region is None else checked_region(region)
         ws = torch.tensor(
             self.session.performance.engine.ws.cpu().numpy()
         )  # what was made for a picture learns nothing
@@ -249,9 +247,10 @@ class Directions:
         def sought(workshop: Workshop) -> None:
             G, label = workshop.G, workshop.class_index
             with workshop.lock:
-                self.found = sliders(
-                    G, ws, where, rows=rows, apart=APART if apart else 0.0, class_index=label, told=workshop.told
-                )
+                natural(G, label)  # it is known from now on; what takes long is drawn by a copy, while others draw here
+            self.found = sliders(
+                G, ws, region, rows=rows, apart=APART if apart else 0.0, class_index=label, told=workshop.told
+            )
 
         self.seeking.begin(sought)
 
@@ -284,6 +283,11 @@ class Directions:
         except KinesphereError:
             return False
         return True
+
+
+def untaught(one: Direction) -> Direction:
+    """A direction by itself, though it may have been kept while a word was taught."""
+    return replace(one, found={key: value for key, value in one.found.items() if key != "lesson"})
 
 
 def own(G: Generator) -> Iterator[tuple[str, str]]:

@@ -197,18 +197,17 @@ class KeptDirections(Shelf[list[Direction]]):
         """Another direction in the place of one that was kept."""
         name, which = self._parted(of)
         path = self.path(name)
-        directions.write(path, [one if i == which else other for i, other in enumerate(directions.read(path))])
+        found = directions.read(path)
+        before = directions.picked(found, path.name, which)
+        directions.write(path, [one if other is before else other for other in found])
 
     def load(self, of: str) -> Direction:
-        """Raises Absent where there is none, KinesphereError where it is damaged."""
+        """Raises Absent where there is no such file, KinesphereError where it is damaged or does not hold the one that is meant."""
         name, which = self._parted(of)
-        self.path(name)
-        known = self.known(name)
+        path, known = self.path(name), self.known(name)
         if isinstance(known, str):
             raise KinesphereError(f"{name} {known}")
-        if which >= len(known):
-            raise Absent(f"{name} holds {len(known)} directions")
-        return known[which]
+        return directions.picked(known, path.name, which)
 
     def holds(self, of: str) -> bool:
         """Whether there is such a one that can be read."""
@@ -218,13 +217,13 @@ class KeptDirections(Shelf[list[Direction]]):
             return False
         return True
 
-    def _parted(self, of: str) -> tuple[str, int]:
-        """A file's plain name, and which of its directions is meant, from 0."""
-        file, _, which = of.partition("#")
+    def _parted(self, of: str) -> tuple[str, str]:
+        """A file's plain name, and which of its directions is meant."""
+        file, which = directions.parted(of)
         name = file.removesuffix(self.ending)
         if not PLAIN.fullmatch(name) or not file.endswith(self.ending):
             raise Absent(f"no direction {of[:80]!r} in the library")
-        return name, int(which) - 1 if which.isdecimal() and which != "0" else 0
+        return name, which
 
     def all(self) -> Iterator[tuple[str, Direction | str]]:
         """What each is asked for by, "Melancholy.safetensors", or of a file of several "people.safetensors#2", and it.

@@ -19,7 +19,7 @@ from kinesphere.checkpoints import BUILTIN, Checkpoint
 from kinesphere.patch import STATIONS, Patch
 from kinesphere.sources import Pictures
 from kinesphere.sources.pictures import SUFFIXES
-from kinesphere.studio.directions.files import is_file
+from kinesphere.studio.directions.files import is_file, parted
 from kinesphere.types import KinesphereError
 
 FOLDERS = ("patches", "models", "takes", "snapshots", "latents", "directions", "labels", "videos", "pictures")
@@ -272,9 +272,9 @@ class Library:
         if _shelf(place) == "latents":
             found, which = self._shelved(value, ("latents",)), ""
         else:
-            file, sign, which = value.partition("#")
-            found, which = self._shelved(file, ("directions",)) if is_file(file) else None, sign + which
-        return None if found is None else f"{found}{which}"
+            file, which = parted(value)
+            found = self._shelved(file, ("directions",)) if is_file(file) else None
+        return None if found is None else f"{found}#{which}" if which else str(found)
 
     def _typed(self, place: str, value: str) -> bool:
         return (_writes(place), value) in self.trusted

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from kinesphere.patch import Along
 from kinesphere.routes import Number, Route
-from kinesphere.stage.directions import Directions
+from kinesphere.stage.directions import Directions, untaught
 from kinesphere.stage.kept import free, plainly
 from kinesphere.stage.workshop import Workshop
 from kinesphere.studio.directions import Direction
@@ -52,10 +52,10 @@ class Rack:
         )
         return _placed(called, of)
 
-    def look_again(self, name: str) -> None:
-        """Something else lies in the file of one of the rack."""
-        place = f"latent.directions.{name}.of"
-        self.session.performance.change({place: self.there[name].of})
+    def lead(self, name: str, of: str) -> dict[str, str]:
+        """Let a slider of the rack go along another direction from now on, which is kept."""
+        self.session.change({f"latent.directions.{name}.of": of})
+        return _placed(name, of)
 
     def _name(self, of: str, rows: str) -> str:
         return self.directions.kept.load(of).name if is_file(of) else f"{of} {rows}".strip()
@@ -103,7 +103,7 @@ class Rack:
             return before
         turned = one.turned()
         stem = plainly(one.name, "direction")
-        return self.directions.add(f"{stem} turned", replace(turned, found={**one.found, "turned": of}))["of"]
+        return self.directions.add(f"{stem} turned", untaught(replace(turned, found={**one.found, "turned": of})))["of"]
 
 
 def _placed(name: str, of: str) -> dict[str, str]:

@@ -38,6 +38,7 @@ TELLING = 1 / 30  # seconds between two states
 METERS = 1 / 15
 REMEMBERING = 0.5  # seconds between two looks of the ring
 SEEDS = 60  # that are remembered
+FITTED = ("bends", "latent.places", "latent.directions")  # tables of a look whose parts may be of another instrument
 SIDES = 100_000  # of the dice
 SAFE_SECONDS = 0.6  # back to the safe look
 IN_HAND = 0.4  # seconds from what poses made of the picture to what the hand makes of it
@@ -300,11 +301,13 @@ class Session:
             self._remember_seed(self.performance.change(in_hand | way.at(0.0)).latent.seed)
 
     def _fitted(self, asked: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-        """A look as this instrument can play it, and by place why some of its bends and kept latents are not in it."""
+        """A look as this instrument can play it, and by place why some of what it bends, goes to and goes along is not in it."""
         found = fitted(dict(asked), self.performance.patch)
-        parts = {place: found[place] for place in ("bends", "latent.places") if place in found}
-        whole = patch.changed(self.performance.patch, {"bends": {}, "latent.places": {}} | parts)
-        only = Patch(bends=whole.bends, latent=Latent(places=whole.latent.places))
+        parts = {place: found[place] for place in FITTED if place in found}
+        label = {"latent.label": found["latent.label"]} if "latent.label" in found else {}
+        whole = patch.changed(self.performance.patch, {place: {} for place in FITTED} | parts | label)
+        here = whole.latent
+        only = Patch(bends=whole.bends, latent=Latent(places=here.places, directions=here.directions, label=here.label))
         _, left = bendable(only, self.performance.engine.G)
         for place, part in parts.items():
             found[place] = {name: value for name, value in part.items() if f"{place}.{name}" not in left}
@@ -617,11 +620,18 @@ class Session:
         with self.noting:
             stale, self.stale = self.stale, set()
         for part in stale:
-            self.board.put(part, saying.PARTS[part](self))
+            self._tell_part(part)
         self.board.put("performance", saying.performance(self))
         if self.board.version != version:
             for page in self.pages:
                 page.post()
+
+    def _tell_part(self, part: str) -> None:
+        try:
+            self.board.put(part, saying.PARTS[part](self))
+        except Exception as error:  # whatever lies in the library: the others are told all the same
+            log.exception("%s cannot be told", part)
+            self._trouble(part, f"this cannot be told: {type(error).__name__}")
 
     def _tell_patch(self, played: Patch, model: Any, name: str) -> None:
         self.board.put("patch", patch.document(played))

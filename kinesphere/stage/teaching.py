@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,15 +15,16 @@ from torch import Tensor
 
 from kinesphere.latent import Statistics
 from kinesphere.stage.directions import Directions
-from kinesphere.stage.kept import Shelf, plainly
+from kinesphere.stage.kept import Shelf, free, plainly
 from kinesphere.stage.library import Absent
 from kinesphere.stage.pictures import jpeg, sized
 from kinesphere.stage.rack import Rack
 from kinesphere.stage.workshop import Errand, Workshop
 from kinesphere.studio.directions import Direction
-from kinesphere.studio.directions.labelling import Answer, Labels, Point, advice, choose, placed, point
+from kinesphere.studio.directions.labelling import Answer, Labels, Point, advice, ask, placed, point
 from kinesphere.studio.directions.labels import BETWEEN, CHANCE, KINDS, Learnt, orthogonal
 from kinesphere.studio.directions.measures import Measure, measure
+from kinesphere.studio.latents import Fingerprint
 from kinesphere.studio.naturals import natural
 from kinesphere.types import KinesphereError
 
@@ -52,6 +53,7 @@ class Lesson:
     seeds: list[Question]  # of these
     latents: dict[int | str, Tensor]  # w [w_dim] of every picture that is known
     questions: list[Question] = field(default_factory=list)  # the next ones, the first is asked now
+    sought: set[Question] = field(default_factory=set)  # those that were not drawn by chance, as of `Answer`
     learnt: Learnt | None = None
     learnt_of: Labels | None = None  # the answers that were learnt from last
     curve: list[Point] = field(default_factory=list)
@@ -85,19 +87,24 @@ class Lesson:
         return torch.stack([self.latents[answer.pictures[0]] for answer in answers]) if answers else self.pool[:0]
 
     def choose(self, count: int) -> list[Question]:
-        """Questions that were not asked yet, the most telling ones first."""
+        """Questions that were not asked yet, as `ask` chooses them."""
         labels = self.labels
         asked = {answer.pictures for answer in labels.answers} | {*self.questions}
         left = [i for i, question in enumerate(self.seeds) if question not in asked]
-        w, seed = self.w(labels.answers), len(labels.answers)
-        found = choose(self.pool[left], w, labels.values, self.stats, count, seed, labels.kind)
-        return [self.seeds[left[i]] for i in found]
+        found = ask(labels, self.pool[left], self.w(labels.answers), self.stats, count, len(self.questions))
+        chosen = {self.seeds[left[row]]: sought for row, sought in found}
+        self.sought = self.sought - {*chosen} | {question for question, sought in chosen.items() if sought}
+        return [*chosen]
+
+    @property
+    def answered(self) -> set[str]:
+        """The names of all questions that have an answer."""
+        return {_name(answer.pictures) for answer in self.labels.answers}
 
     def unanswered(self, picture: str) -> Question | None:
         """One of the questions by its name: one of the next, or one that a page shows still though others were chosen since."""
-        answered = {answer.pictures for answer in self.labels.answers}
         asked = (one for one in (*self.questions, *self.seeds) if _name(one) == picture)
-        return next((one for one in asked if one not in answered), None)
+        return next(asked, None) if picture not in self.answered else None
 
     def said(self) -> dict[str, Any]:
         labels, last = self.labels, self.curve[-1] if self.curve else None
@@ -116,14 +123,14 @@ class Lesson:
         }  # fmt: skip
 
     def _asked(self, question: Question) -> dict[str, Any]:
-        """A question as pages know it; the model is in the address, so that another one's picture is not taken for it."""
-        model = self.labels.model.whole[:8]
-        urls = [f"/api/teaching/picture/{seed}.jpg?v={model}" for seed in question]
+        """A question as pages know it; model and class are in the address, so that no other one's picture is taken for it."""
+        drawn = f"{self.labels.model.whole[:8]}-{self.labels.class_index}"
+        urls = [f"/api/teaching/picture/{seed}.jpg?v={drawn}" for seed in question]
         return {"picture": _name(question), "seeds": list(question), "urls": urls}
 
 
-def _name(question: Question) -> str:
-    return "-".join(map(str, question))
+def _name(pictures: Sequence[int | str]) -> str:
+    return "-".join(map(str, pictures))
 
 
 class Teaching:
@@ -157,25 +164,37 @@ class Teaching:
     # --- begun and ended ------------------------------------------------------------------------------------------------
 
     def begin(self, word: str, kind: str) -> None:
-        """Begin with a word, or go on with what was kept of it for the model that plays. A second or two, the first time."""
+        """Begin with a word, or go on with what is known of it for the model that plays. A second or two, the first time."""
         word = " ".join(word.split())
+        if not self._at(word):
+            self.session.aside.do(lambda workshop: self._begin(workshop, word, kind))
+            self._go_on()
 
-        def begun(workshop: Workshop) -> Lesson:
-            known = self._known(word)
-            if known is None:
-                labels = Labels(word, kind, workshop.told, workshop.class_index)
-                known = self.kept.free(plainly(word, "word")), labels
-            return _lesson(workshop, *known)
+    def _begin(self, workshop: Workshop, word: str, kind: str) -> None:
+        """Begin with what is known of a word once all is there, whatever others have answered or deleted until then."""
+        while not self._at(word):
+            known = self._known(word, workshop.told)
+            name, labels = known or self._new(workshop, word, kind)
+            lesson = _lesson(workshop, name, labels)
+            lesson.questions = lesson.choose(AHEAD)
+            with self._lock:
+                if not self._at(word) and self._known(word, workshop.told) == known:
+                    self._lesson = lesson
+                    return
 
-        lesson = self.session.aside.do(begun)
-        lesson.questions = lesson.choose(AHEAD)
-        with self._lock:
-            self._lesson = lesson
-        self._go_on()
+    def _new(self, workshop: Workshop, word: str, kind: str) -> tuple[str, Labels]:
+        """The file of a word that is new, and that it has no labels yet. Arrows of a word that was forgotten stay by themselves."""
+        arrows = {str(one.found.get("lesson")) for _, one in self.directions.kept.all() if isinstance(one, Direction)}
+        name = free(plainly(word, "word"), {*self.kept.names, *arrows})
+        return name, Labels(word, kind, workshop.told, workshop.class_index)
 
-    def _known(self, word: str) -> tuple[str, Labels] | None:
-        """The file of a word of the model that plays, and its labels."""
-        told = self.session.aside.told
+    def _at(self, word: str) -> bool:
+        """Whether a word is being taught now."""
+        lesson = self.lesson
+        return lesson is not None and lesson.labels.word == word
+
+    def _known(self, word: str, told: Fingerprint) -> tuple[str, Labels] | None:
+        """The file of a word of a model, and its labels."""
         return next(((name, one) for name, one in self._all() if one.word == word and one.model == told), None)
 
     def _all(self) -> list[tuple[str, Labels]]:
@@ -184,32 +203,36 @@ class Teaching:
 
     def end(self) -> None:
         """No more questions; the labels stay."""
-        self._at_it()
         with self._lock:
+            self._at_it()
             self._lesson = None
         self.session.note("teaching")
 
     def forget(self, word: str) -> None:
         """Delete the labels of a word, those of the model that plays before others."""
-        known = self._known(word) or next((one for one in self._all() if one[1].word == word), None)
-        if known is None:
-            raise Absent(f"no labels of {word[:64]!r} were kept")
-        lesson = self._lesson
-        if lesson is not None and lesson.name == known[0]:
-            raise KinesphereError(f"{word} is being taught: end that first")
-        self.kept.forget(known[0])
+        with self._lock:
+            known = self._known(word, self.session.aside.told) or next(
+                (one for one in self._all() if one[1].word == word), None
+            )
+            if known is None:
+                raise Absent(f"no labels of {word[:64]!r} were kept")
+            if self._lesson is not None and self._lesson.name == known[0]:
+                raise KinesphereError(f"{word} is being taught: end that first")
+            self.kept.forget(known[0])
         self.session.note("teaching")
 
     # --- answered -------------------------------------------------------------------------------------------------------
 
     def answer(self, picture: str, value: float | None) -> None:
-        """What one of the next pictures is; None: it is skipped."""
+        """What one of the next pictures is; None: it is skipped. What was answered on another device meanwhile stays as it is."""
         with self._lock:
             lesson = self._at_it()
             question = lesson.unanswered(picture)
+            if question is None and picture in lesson.answered:
+                return
             if question is None:
                 raise KinesphereError(f"picture {picture[:40]} is not asked about now")
-            self._take(lesson, lesson.labels.said(question, value))
+            self._take(lesson, lesson.labels.said(question, value, question in lesson.sought))
             lesson.questions = [one for one in lesson.questions if one != question]
         self._go_on()
 
@@ -219,7 +242,9 @@ class Teaching:
             lesson = self._at_it()
             if not lesson.labels.answers:
                 raise KinesphereError("nothing was answered yet")
-            question = tuple(place for place in lesson.labels.answers[-1].pictures if isinstance(place, int))
+            last = lesson.labels.answers[-1]
+            question = tuple(place for place in last.pictures if isinstance(place, int))
+            lesson.sought = {*lesson.sought, question} if last.sought else lesson.sought - {question}
             self._take(lesson, lesson.labels.undone())
             lesson.questions = [question, *lesson.questions][:AHEAD] if question else lesson.questions
         self._go_on()
@@ -232,11 +257,15 @@ class Teaching:
 
         def labelled(workshop: Workshop) -> None:
             questions = lesson.choose(count)
+            if not questions:
+                raise KinesphereError(
+                    f"all {len(lesson.seeds)} pictures for {lesson.labels.word} are asked about already"
+                )
             values = [[_value(workshop, lesson, of, seed) for seed in question] for question in questions]
             with self._lock:
                 labels = lesson.labels
                 for question, value in zip(questions, _answers(labels.kind, np.array(values)), strict=True):
-                    labels = labels.said(question, value)
+                    labels = labels.said(question, value, question in lesson.sought)
                 self._take(lesson, labels)
             self._go_on()
 
@@ -244,20 +273,22 @@ class Teaching:
 
     def table(self, data: bytes, name: str) -> dict[str, int]:
         """Take in a table of labels, whose pictures are seeds; how many there are now."""
+        lesson, called = self._at_it(), f"{plainly(Path(name).stem, 'labels')}.csv"
+        count = sum(1 for line in data.splitlines()[1:] if line.strip())
+        if count > MOST:
+            raise KinesphereError(f"{called}: {count} labels are too many at once: give up to {MOST}")
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / f"{plainly(Path(name).stem, 'labels')}.csv"
+            path = Path(folder) / called
             path.write_bytes(data)
-            lesson = self._at_it()
-            added = replace(lesson.labels, answers=()).with_csv(path)
-        if len(added.answers) > MOST:
-            raise KinesphereError(f"{path.name}: {len(added.answers)} labels are too many at once: give up to {MOST}")
-        if not all(isinstance(place, int) for answer in added.answers for place in answer.pictures):
-            raise KinesphereError(f"{path.name}: its pictures are files: over the network, give seeds")
-        self.session.aside.do(lambda workshop: lesson.fetch(workshop, added.answers))
-        with self._lock:
-            self._take(lesson, replace(lesson.labels, answers=lesson.labels.answers + added.answers))
+            added = replace(lesson.labels, answers=()).with_csv(path).answers
+            if not all(isinstance(place, int) for answer in added for place in answer.pictures):
+                raise KinesphereError(f"{called}: its pictures are files: over the network, give seeds")
+            self.session.aside.do(lambda workshop: lesson.fetch(workshop, added))
+            with self._lock:
+                self._take(lesson, lesson.labels.with_csv(path))
+                told = len(lesson.labels.told)
         self._go_on()
-        return {"count": len(lesson.labels.told)}
+        return {"count": told}
 
     def as_table(self) -> bytes:
         """The answers, as a table."""
@@ -265,6 +296,9 @@ class Teaching:
             return self._at_it().labels.write_csv(Path(folder) / "labels.csv").read_bytes()
 
     def _take(self, lesson: Lesson, labels: Labels) -> None:
+        """Keep other answers, while they are still those of the word that is being taught. Hold the lock."""
+        if lesson is not self.lesson:
+            raise KinesphereError(f"{lesson.labels.word} is not being taught any more: nothing was added to its labels")
         labels.write(self.session.library.path(self.kept.shelf, lesson.name, self.kept.ending))
         lesson.take(labels)
 
@@ -308,8 +342,7 @@ class Teaching:
         try:
             with workshop.lock:
                 others = [self.directions.find(workshop, of) for of in lesson.against]
-            arrow = orthogonal(learnt.direction(lesson.between), others, lesson.stats)
-            lesson.turn(replace(arrow, found={**arrow.found, "lesson": lesson.name}))
+            lesson.turn(orthogonal(learnt.direction(lesson.between), others, lesson.stats))
         except KinesphereError as error:
             lesson.turn(None, str(error))
 
@@ -337,32 +370,33 @@ class Teaching:
         return lesson.arrow
 
     def play(self) -> dict[str, str]:
-        """Keep the arrow as it is now, in the place of what was kept of this lesson before, and put it onto the rack."""
-        lesson, arrow = self._at_it(), self._arrow()
-        of = self._filed(lesson)
-        if of is None:
-            of = self.directions.add(plainly(lesson.labels.word, "word"), arrow)["of"]
-        else:
-            self.directions.update(of, arrow)
-        put = self.rack.put(of)
-        self.rack.look_again(put["name"])
-        return put
+        """Keep the arrow as it is now, beside those that were kept of this lesson before, and put it onto the rack.
 
-    def _filed(self, lesson: Lesson) -> str | None:
-        """The file of this lesson's arrow; None: it was not kept yet."""
+        A slider of such an earlier one goes along it from now on; what was saved or recorded with the earlier one has that still.
+        """
+        lesson, arrow = self._at_it(), self._arrow()
+        kept = dict(self._played(lesson))
+        of = next((of for of, one in kept.items() if torch.equal(one.vector, arrow.vector)), None)
+        if of is None:
+            taught = replace(arrow, found={**arrow.found, "lesson": lesson.name})
+            of = self.directions.add(plainly(lesson.labels.word, "word"), taught)["of"]
+        there = {self.directions.short(along.of): name for name, along in self.rack.there.items()}
+        earlier = [name for file, name in there.items() if file in kept]
+        return self.rack.put(of) if of in there or not earlier else self.rack.lead(earlier[-1], of)
+
+    def _played(self, lesson: Lesson) -> Iterator[tuple[str, Direction]]:
+        """The arrows of a lesson that were put onto the rack, by what asks for them."""
         for of, one in self.directions.kept.all():
-            if isinstance(one, Direction) and (one.found.get("lesson"), one.model) == (
-                lesson.name,
-                lesson.labels.model,
+            if (
+                isinstance(one, Direction)
+                and one.model == lesson.labels.model
+                and one.found.get("lesson") == lesson.name
             ):
-                return of
-        return None
+                yield of, one
 
     def keep(self, name: str) -> dict[str, str]:
         """Keep the arrow as it is now under a name, for good."""
-        arrow = self._arrow()
-        alone = {key: value for key, value in arrow.found.items() if key != "lesson"}
-        of = self.directions.kept.add(name, replace(arrow, found=alone))
+        of = self.directions.kept.add(name, self._arrow())
         self.session.note("rack")
         return {"of": of}
 

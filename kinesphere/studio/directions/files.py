@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,8 @@ LARGEST = 2**28  # bytes
 TALLEST = 26  # rows of the tallest W+ there is, of 1024 px and more: an array of more rows is many directions of W
 MOST = 4096  # directions of one file
 LONGEST = 2**22  # characters of what a file says about itself
+FARTHEST = 1e30  # of any number in it: sixty sigmas of that are a float32 yet
+PLACE = re.compile(rf"(?P<file>.*?(?:{'|'.join(map(re.escape, SUFFIXES))}))#(?P<name>.*)", re.DOTALL)
 
 
 def load(place: str | Path, num_ws: int | None = None) -> Direction:
@@ -31,8 +35,27 @@ def load(place: str | Path, num_ws: int | None = None) -> Direction:
 
     Raises KinesphereError as `read`, and where it is not said which of several.
     """
-    path, name = parted(place)
-    found = read(path, num_ws)
+    file, name = parted(str(place))
+    path = Path(file)
+    return picked(read(path, num_ws), path.name, name)
+
+
+def is_file(of: str) -> bool:
+    """Whether what a player calls a direction means a file."""
+    return any(suffix in of for suffix in SUFFIXES)
+
+
+def parted(of: str) -> tuple[str, str]:
+    """A file as a player calls it, and the name after a # ("": none is said). A # that is in the file's own name is left there."""
+    said = PLACE.fullmatch(of)
+    return (said["file"], said["name"]) if said else (of, "")
+
+
+def picked(found: Sequence[Direction], file: str, name: str) -> Direction:
+    """Of the directions of a file the one of this name, or of this number, from 1; where there is but one, "" is that.
+
+    Raises KinesphereError where there is none such, and where it is not said which of several.
+    """
     if not name and len(found) == 1:
         return found[0]
     named = next((one for one in found if one.name == name), None)
@@ -41,26 +64,8 @@ def load(place: str | Path, num_ws: int | None = None) -> Direction:
     if named is None:
         names = ", ".join(one.name for one in found[:12]) + (", ..." if len(found) > 12 else "")
         asked = f"there is no direction {name[:64]!r}" if name else "it holds several"
-        raise KinesphereError(
-            f"{Path(path).name}: {asked}: say which, as {Path(path).name}#{found[0].name}, of {names}"
-        )
+        raise KinesphereError(f"{file}: {asked}: say which, as {file}#{found[0].name}, of {names}")
     return named
-
-
-def is_file(of: str) -> bool:
-    """Whether what a player calls a direction means a file."""
-    return any(suffix in of for suffix in SUFFIXES)
-
-
-def parted(place: str | Path) -> tuple[Path, str]:
-    """The file, and the name after a # in it ("": none is said). A # that is in a file's own name is left there."""
-    try:
-        whole = Path(place).expanduser()
-        named = not whole.is_file() and "#" in str(place)
-        path, _, name = str(place).rpartition("#") if named else (str(place), "", "")
-        return Path(path).expanduser(), name
-    except (OSError, RuntimeError, ValueError):  # a name of 5000 characters, the folder of a user that there is not
-        raise KinesphereError(f"{str(place)[:64]!r} can be the name of no file") from None
 
 
 def read(path: str | Path, num_ws: int | None = None) -> list[Direction]:
@@ -70,9 +75,7 @@ def read(path: str | Path, num_ws: int | None = None) -> list[Direction]:
     vector of W), many of W [N, D] where N is more than rows can be, or is not `num_ws` where that is given; InterFaceGAN's
     boundaries; GANSpace's .npz, whose deviations are taken over. Raises KinesphereError, naming the file, for anything else.
     """
-    path = Path(path).expanduser()
-    if not path.is_file():
-        raise KinesphereError(f"there is no file {str(path)!r}")
+    path = _there(path)
     if path.suffix not in SUFFIXES:
         raise KinesphereError(f"{path.name} is no file of directions: give one of {', '.join(SUFFIXES)}")
     try:
@@ -90,6 +93,17 @@ def read(path: str | Path, num_ws: int | None = None) -> list[Direction]:
     if not found:
         raise KinesphereError(f"{path.name} holds no direction: needed are vectors [D], [1, D] or [rows, D]")
     return found
+
+
+def _there(path: str | Path) -> Path:
+    try:
+        there = Path(path).expanduser()
+        found = there.is_file()
+    except (OSError, RuntimeError):  # a name of 5000 characters, the folder of a user that there is not
+        raise KinesphereError(f"{str(path)[:64]!r} can be the name of no file") from None
+    if not found:
+        raise KinesphereError(f"there is no file {str(there)!r}")
+    return there
 
 
 def write(path: str | Path, directions: Sequence[Direction]) -> Path:
@@ -161,9 +175,20 @@ def _known(vector: Tensor, said: Any) -> Direction:
             "found": dict(found),
             "examples": dict(examples),
             "model": {"whole": str(whole), "mapping": str(mapping)},
-        }:
+        } if _numbers_fit([sigma, found, examples]):
             return Direction(vector, space, name, rows, sigma, Fingerprint(whole, mapping), found, examples)
     raise KinesphereError(DAMAGED)
+
+
+def _numbers_fit(said: Any) -> bool:
+    """Whether every number in plain JSON is one that can be reckoned with: none is infinite, and an int may be larger than that."""
+    parts = [said]
+    for part in parts:  # which grows
+        if isinstance(part, dict | list):
+            parts += part.values() if isinstance(part, dict) else part
+        elif isinstance(part, int | float) and not -FARTHEST <= part <= FARTHEST:  # as is what is no number
+            return False
+    return True
 
 
 def _save_array(path: Path, vector: np.ndarray) -> None:
@@ -208,7 +233,8 @@ def _ganspace(path: Path, found: dict[str, Tensor]) -> Iterator[Direction]:
     sigmas, shares = found.get("lat_stdev"), found.get("var_ratio")
     for i, vector in enumerate(components[:MOST]):
         told: dict[str, Any] = {"by": "ganspace", "component": i + 1, "file": path.name}
-        if shares is not None and shares.numel() == len(components):
-            told["share"] = float(shares.flatten()[i])
+        share = float(shares.flatten()[i]) if shares is not None and shares.numel() == len(components) else math.nan
+        if math.isfinite(share):
+            told["share"] = share
         sigma = float(sigmas.flatten()[i]) if sigmas is not None and sigmas.numel() == len(components) else None
         yield Direction(vector.clone(), "w", f"pc{i + 1}", sigma=sigma or None, found=told)
