@@ -636,6 +636,10 @@ class Statistics:
     sigmas: Tensor  # [w_dim], standard deviation along each column, falling
     rank: int  # how many directions W really extends in
 
+    def deviation(self, along: Tensor) -> float:
+        """The standard deviation of natural latents times a vector [w_dim]: of one as long as 1, that along it."""
+        return float(((along.to(self.vectors) @ self.vectors) * self.sigmas).norm())
+
 
 def sample_w(
     mapping: Callable[[Tensor], Tensor], z_dim: int, count: int = 10_000, seed: int = 0, batch: int = 1000

@@ -11,7 +11,9 @@ FLOORS = [
     {"types", "ops", "startup", "files"},  # ground
     {"sources", "features", "routes", "latent", "models", "bends", "sinks"},  # stations
     {"checkpoints", "runtime", "studio"},  # between
-    {"patch", "shown", "places", "sliders", "lanes", "engine", "performance", "controls", "looks", "takes", "filmed", "train"},  # instrument
+    {
+        "patch", "shown", "places", "sliders", "lanes", "engine", "performance", "controls", "looks", "takes", "filmed", "train",
+    },  # instrument
     {"stage", "cli", "builtin", "__main__"},  # doors
 ]  # fmt: skip
 STATIONS = FLOORS[1]

@@ -5,7 +5,8 @@ import pytest
 import torch
 from test_labels import World, yes
 
-from kinesphere.studio.directions.labelling import Answer, Labels, Point, advice, choose, placed, point
+from kinesphere.studio.directions import labelling
+from kinesphere.studio.directions.labelling import BY_CHANCE, Answer, Labels, Point, advice, ask, choose, placed, point
 from kinesphere.studio.directions.labels import learn
 from kinesphere.studio.latents import Fingerprint, Latent
 from kinesphere.studio.naturals import natural
@@ -29,6 +30,21 @@ def test_an_answer_makes_another_value_and_is_taken_back():
     assert one.undone() == empty and empty.undone() == empty
 
 
+def test_a_new_answer_about_the_same_pictures_takes_the_place_of_the_old_one():
+    labels = spoken([1, 0, 1]).said((100,), 0)
+    assert labels.answers == (Answer((101,), 0.0), Answer((102,), 1.0), Answer((100,), 0.0))
+    pairs = Labels("old", "pairs").said((1, 2), 0).said((2, 1), 1)
+    assert pairs.answers == (Answer((2, 1), 1.0),)
+
+
+def test_no_more_answers_are_taken_than_are_kept(monkeypatch, tmp_path):
+    monkeypatch.setattr(labelling, "MOST", 3)
+    full = spoken([1, 0, 1])
+    assert full.said((100,), 0).balance == {"yes": 1, "no": 2, "skipped": 0}
+    with pytest.raises(KinesphereError, match="4 labels, and more than 3 are not taken"):
+        full.said((7,), 1)
+
+
 def test_the_balance_counts_answers_and_skips():
     assert spoken([1, 0, 0, None, 1, 1]).balance == {"yes": 3, "no": 2, "skipped": 1}
     assert spoken([1, 5, 5], "graded").balance == {"1": 1, "5": 2, "skipped": 0}
@@ -42,6 +58,7 @@ def test_the_balance_counts_answers_and_skips():
         ("yes-no", (1, 2), 1, "2 pictures: yes-no asks of one"),
         ("pairs", (1,), 1, "1 pictures: pairs asks of two"),
         ("graded", (1,), float("nan"), "nan is no answer"),
+        ("graded", (1,), 10**400, "1000+ is no answer"),
     ],
 )
 def test_an_answer_that_does_not_fit_is_refused(kind, pictures, value, said):
@@ -64,6 +81,7 @@ def test_they_come_back_as_they_were(tmp_path, kind):
     labels = Labels("smiling, a little", kind, Fingerprint("ab" * 16, "cd" * 16), class_index=3)
     for i in range(5):
         labels = labels.said((i, "w.npy") if kind == "pairs" else (i,), [1, 0, None, 1, 0][i])
+    labels = labels.said((8, 9) if kind == "pairs" else (8,), 1, sought=True)
     if kind == "graded":
         labels = labels.said(("mine.safetensors",), 0.1 + 0.2)
     assert Labels.read(labels.write(tmp_path / "smiling.json")) == labels
@@ -84,7 +102,10 @@ def test_labelling_goes_on_after_a_stop_as_if_it_had_not_stopped():
 @pytest.mark.parametrize(
     "text",
     ["", "[]", "{}", '{"kinesphere_labels": 1}', spoken([1]).to_json().replace("[100]", "[-1]"), "[" * 100_000]
-    + [spoken([1]).to_json().replace("1.0]", f"{value}]") for value in ('"yes"', "7", "NaN", "[1]")],
+    + [
+        spoken([1]).to_json().replace("1.0]", f"{value}]")
+        for value in ('"yes"', "7", "NaN", "[1]", '1, "wrong"', f"1{'0' * 400}")
+    ],
 )
 def test_what_is_no_file_of_labels_is_refused(tmp_path, text):
     path = tmp_path / "labels.json"
@@ -107,11 +128,12 @@ def test_a_later_file_and_a_missing_one_are_refused_in_words(tmp_path):
 def test_a_table_goes_out_and_comes_in(tmp_path, kind):
     labels = Labels("smiling", kind)
     for i in range(4):
-        labels = labels.said((i, i + 10) if kind == "pairs" else (i,), 1 if kind != "graded" else i / 3)
+        pictures = (i, i + 10) if kind == "pairs" else (i,)
+        labels = labels.said(pictures, 1 if kind != "graded" else i / 3, sought=i == 2)
     back = Labels("smiling", kind).with_csv(labels.write_csv(tmp_path / "labels.csv"))
     if kind == "pairs":  # the one that has more comes first
         assert [answer.pictures for answer in back.answers] == [(i + 10, i) for i in range(4)]
-        assert not back.values.any()
+        assert not back.values.any() and (back.scored == labels.scored).all()
     else:
         assert back == labels
 
@@ -132,6 +154,9 @@ def test_a_table_is_read_as_people_write_it(tmp_path):
         ("seed,value\n99999999999,1\n", "people.csv, line 2: seed 99999999999 is out of range"),
         ("seed,value\n1\n", ""),
         ("name,score\n1,2\n", "its first line names no column picture or seed"),
+        (f"seed,value\n1,{'x' * 200_000}\n", "people.csv, line 1: field larger"),
+        (f"seed,{'x' * 200_000}\n1,1\n", "people.csv, line 1: field larger"),
+        ("seed,value,sought\n1,1,so\n", "people.csv, line 2: 'so' is no value"),
         ("seed\n1\n", "its first line names no column value"),
         ("", "its first line names no column"),
     ],
@@ -174,6 +199,14 @@ def test_labels_by_seed_become_a_direction_of_the_model(tiny):
     assert set(learnt.examples["high"]) <= {seed for seed in seeds if read[seed] > 0}
     by_pairs = pairs.learnt(pairs.w(tiny), stats)
     assert np.corrcoef(by_pairs.read(w), learnt.read(w))[0, 1] > 0.9
+
+
+def test_labels_of_another_model_are_refused(tiny):
+    """Unless it shares the mapping network, so that a seed is the same place in W."""
+    told = Fingerprint.of(tiny)
+    assert len(Labels("old", model=Fingerprint("a" * 32, told.mapping)).said((3,), 1).w(tiny)) == 1
+    with pytest.raises(KinesphereError, match="the labels of old are of another model"):
+        Labels("old", model=Fingerprint("a" * 32, "b" * 32)).said((3,), 1).w(tiny)
 
 
 # What is asked next ---------------------------------------------------------------------------------------------------
@@ -220,6 +253,51 @@ def test_chosen_labels_teach_more_than_the_same_number_by_chance():
         for how, taken in (("chosen", rows), ("chance", list(range(80)))):
             found[how].append(world.found(learn(pool[taken], yes(t[taken]), world.stats)))
     assert np.mean(found["chosen"]) > np.mean(found["chance"]) + 0.02
+
+
+def test_the_first_questions_are_drawn_by_chance_and_then_every_other_one_is_sought():
+    world = World(16)
+    pool = torch.as_tensor(world.draw(300))
+    t = pool.numpy() @ world.normal
+    first = ask(Labels("far"), pool, pool[:0], world.stats, BY_CHANCE)
+    assert len({row for row, _ in first}) == BY_CHANCE and not any(sought for _, sought in first)
+    assert abs(t[[row for row, _ in first]].mean() - t.mean()) < 3 * t.std() / np.sqrt(BY_CHANCE)
+    labels = spoken(yes(t[:BY_CHANCE]), first=0)
+    then = ask(labels, pool[BY_CHANCE:], pool[:BY_CHANCE], world.stats, 20)
+    assert [sought for _, sought in then] == [False, True] * 10
+    away = {
+        mark: np.abs(t[BY_CHANCE:][[row for row, sought in then if sought == mark]]).mean() for mark in (False, True)
+    }
+    assert away[True] < 0.5 * away[False]
+    one_on = ask(labels, pool[BY_CHANCE:], pool[:BY_CHANCE], world.stats, 2, ahead=1)
+    assert [sought for _, sought in one_on] == [True, False]
+    assert len(ask(labels, pool[-3:], pool[:BY_CHANCE], world.stats, 20)) <= 3
+
+
+def test_the_score_of_labels_that_were_sought_is_as_true_as_that_of_labels_by_chance():
+    """Beside how often the line is right on all that was not asked, on average over four worlds of 160 answers.
+
+    By the answers that were sought it would be too low by more than that.
+    """
+    off, sought_off = [], []
+    for seed in range(4):
+        world = World(24, seed=seed)
+        pool = torch.as_tensor(world.draw(1000))
+        t = pool.numpy() @ world.normal
+        labels = Labels("far")
+        while len(labels.answers) < 160:
+            left = [i for i in range(1000) if (i,) not in {answer.pictures for answer in labels.answers}]
+            rows = [answer.pictures[0] for answer in labels.answers]
+            for row, sought in ask(labels, pool[left], pool[rows], world.stats, 20):
+                labels = labels.said((left[row],), float(t[left[row]] > 0), sought)
+        rows = [answer.pictures[0] for answer in labels.answers]
+        learnt = labels.learnt(pool[rows], world.stats)
+        fresh = world.draw(5000)
+        true = np.mean((learnt.read(torch.as_tensor(fresh)).numpy() > 0) == (fresh @ world.normal > 0))
+        off.append(learnt.score - true)
+        alone = learn(pool[rows], labels.values, world.stats, scored=~labels.scored)
+        sought_off.append(alone.score - true)
+    assert abs(np.mean(off)) < 0.04 and np.mean(sought_off) < np.mean(off) - 0.05
 
 
 def test_a_small_pool_gives_what_it_has():

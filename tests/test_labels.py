@@ -94,7 +94,7 @@ def test_the_fit_is_that_of_the_library_in_whitened_coordinates():
 
 @pytest.mark.parametrize("kind", ["yes-no", "graded", "pairs"])
 def test_labels_that_mean_nothing_are_refused(kind):
-    """Luck lets one set of shuffled labels in forty through (two errors): here it is at most one of eight."""
+    """Luck lets about one set in forty through (two errors; docs/directions.md): here it is at most one of eight."""
     let_through = 0
     for seed in range(8):
         world = World(16, seed=seed)
@@ -135,7 +135,7 @@ def test_too_few_or_all_alike_are_refused_in_words(values, kind, said):
         ({"kind": "pairs"}, "pairs go to learn_pairs"),
         ({"folds": 1}, "1 folds: give 2 or more"),
         ({"method": "ridge"}, "no method 'ridge' for yes-no: there are logistic, svm"),
-        ({"w": torch.zeros(50, 7)}, "latents .50, 7. are not of this W, which has 32 dimensions"),
+        ({"w": torch.rand(50, 7)}, "latents .50, 7. are not of this W, which has 32 dimensions"),
     ],
 )
 def test_what_cannot_be_learnt_from_is_refused_in_words(change, said):
@@ -144,6 +144,38 @@ def test_what_cannot_be_learnt_from_is_refused_in_words(change, said):
     given = {"w": w, "values": yes(t), "stats": world.stats} | change
     with pytest.raises(KinesphereError, match=said):
         learn(**given)
+
+
+def test_the_same_picture_twice_is_refused():
+    """It would be in two folds: labels that mean nothing would be told by heart."""
+    world = World()
+    w, t = world.labelled(60)
+    with pytest.raises(KinesphereError, match="a picture is there twice"):
+        learn(torch.cat([w, w[:1]]), yes(np.append(t, t[0])), world.stats)
+    with pytest.raises(KinesphereError, match="a picture is there twice"):
+        learn_pairs(torch.cat([w[:30], w[30:31]]), torch.cat([w[30:], w[:1]]), world.stats)
+
+
+def test_what_is_not_scored_is_learnt_from_all_the_same():
+    """A third of the labels are turned round: scored by the others alone, or by these alone, the same line is right or wrong."""
+    world = World(16)
+    w, t = world.labelled(300)
+    turned = np.arange(300) % 3 == 0
+    values = np.where(turned, 1 - yes(t), yes(t))
+    learnt = learn(w, values, world.stats, scored=~turned)
+    assert torch.equal(learnt.normal, learn(w, values, world.stats).normal) and learnt.count == 300
+    with pytest.raises(NothingToLearn) as caught:
+        learn(w, values, world.stats, scored=turned)
+    assert learnt.score > 0.7 and caught.value.score < 0.3
+
+
+def test_too_few_that_are_scored_are_refused_in_words():
+    world = World(16)
+    w, t = world.labelled(60)
+    with pytest.raises(NothingToLearn, match="too few to learn from"):
+        learn(w, yes(t), world.stats, scored=np.arange(60) < 8)
+    with pytest.raises(KinesphereError, match="scored .7. for 60 labels"):
+        learn_pairs(w, -w, world.stats, scored=np.ones(7, bool))
 
 
 def test_the_score_is_of_labels_that_it_has_not_seen():
@@ -245,6 +277,16 @@ def test_of_what_separates_it_is_the_projection():
     normals = [Direction(torch.as_tensor(one).float(), "w") for one in others.T]
     left = orthogonal(Direction(torch.as_tensor(n).float(), "w"), normals, world.stats)
     np.testing.assert_allclose(left.unit.numpy(), expected / np.linalg.norm(expected), atol=1e-6)
+
+
+def test_others_that_say_the_same_count_once():
+    """Against one, the same turned round, or it and what two say together, only what these span is taken away."""
+    world = World(lopsided=True)
+    n, a, b = (Direction(torch.as_tensor(world.planted()).float(), "w") for _ in range(3))
+    both = Direction(a.unit + b.unit, "w")
+    for others, same in (([a], [a, a.turned()]), ([a, b], [a, both, b])):
+        left = orthogonal(n, others, world.stats)
+        assert cosine(left, orthogonal(n, same, world.stats)) == pytest.approx(1, abs=1e-6)
 
 
 def test_another_arrow_is_left_alone_wherever_it_lies_between_its_two():

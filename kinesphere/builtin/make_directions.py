@@ -232,7 +232,9 @@ def page(made: Sequence[Direction], count: int) -> str:
     )
     low, high = AMOUNTS[0], AMOUNTS[-1]
     psi = " or ".join(f"{one:g}" for one in sorted({WORDS[one.name].psi for one in made}))
-    return CARD.format(count=count, psi=psi, tried=TRIED, start=PSI, reach=REACH, low=low, high=high, rows=rows)
+    return CARD.format(
+        count=count, psi=psi, chosen=CHOSEN, tried=TRIED, start=PSI, reach=REACH, low=low, high=high, rows=rows
+    )
 
 
 CARD = """# The directions of `portraits`
@@ -243,11 +245,12 @@ Named sliders of the built-in model; what a direction is, is in `docs/directions
 |---|---|
 | made by | `python -m kinesphere.builtin.make_directions kinesphere/builtin/portraits.directions.safetensors` |
 | learnt from | what the judge of drawn portraits sees in {count} pictures of psi {psi}: a ridge regression for each |
-| then | set at right angles to what else it was seen to move, one thing after the other, where that made it purer |
+| then | set at right angles to what else it was seen to move, one after the other, where that made it purer on {chosen} others |
 | range | {low:g} to {high:g} standard deviations: within these it was tried, and each step leads on |
 | licence | Apache-2.0, as all of Kinesphere |
 
-Tried on {tried} pictures of psi {start:g} that were not labelled. *Change* is from -{reach:g} to {reach:g} on the slider, as the
+Tried on {tried} pictures of psi {start:g} by which nothing was learnt or chosen.
+*Change* is from -{reach:g} to {reach:g} on the slider, as the
 judge sees it, in standard deviations of natural pictures, and so is what else moves, the three that move most. *Monotone* is
 Spearman's correlation of the slider with what is seen: of the mean over the pictures, and the median of single ones. *Score* is
 the R² of the line on labels that it had not seen.

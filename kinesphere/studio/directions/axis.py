@@ -134,7 +134,7 @@ def measured(G: Generator, direction: Direction, class_index: int = 0) -> float:
     elif direction.space == "s":
         along = _pulled_back(G, along)
     stats = natural(G, class_index)
-    sigma = float(((along @ stats.vectors) * stats.sigmas).norm())
+    sigma = stats.deviation(along)
     if sigma < 1e-4 * float(stats.sigmas[0]):
         raise KinesphereError(
             f"{_named(direction)} leads where none of the model's own latents differ: it cannot be scaled"

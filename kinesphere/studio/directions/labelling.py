@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -36,6 +36,8 @@ VERSION = 1
 LONGEST = 64  # characters of a word
 LARGEST = 2**24  # bytes of a file of labels
 MOST = 100_000  # answers
+FARTHEST = 1e30  # that a grade is from 0: its square is a number yet
+BY_CHANCE = 60  # answers, before any is sought
 PENALTY = 0.3  # of the quick line that says what is uncertain
 SURE = 3  # answers of each kind, from which on there is a line
 NEAREST = 0.1  # of the pool: those that are nearest to the boundary
@@ -43,6 +45,7 @@ WIDEST = 16  # axes of W in which pictures are told apart
 DRAWN = 4  # of which one is taken
 STILL = 20  # labels without a rise, after which it is enough
 LOPSIDED = 5  # times as many of one answer as of the other
+SOUGHT = "sought"  # the mark in files of an answer that was
 ANSWERS = {"yes": 1.0, "no": 0.0, "true": 1.0, "false": 0.0}  # words that a table may hold
 
 Place = int | str  # a picture: the seed that it is of, or the file of a latent
@@ -53,6 +56,9 @@ class Answer(NamedTuple):
 
     pictures: tuple[Place, ...]
     value: float | None
+    sought: bool = (
+        False  # asked about because it was uncertain: it teaches, and says nothing of how often the line is right
+    )
 
 
 @dataclass(frozen=True)
@@ -71,20 +77,33 @@ class Labels:
         if self.kind not in KINDS:
             raise KinesphereError(f"kind {self.kind!r}: there are {', '.join(KINDS)}")
 
-    def said(self, pictures: Sequence[Place], value: float | None) -> Labels:
-        """With one more answer. Raises KinesphereError for one that does not fit the kind."""
+    def said(self, pictures: Sequence[Place], value: float | None, sought: bool = False) -> Labels:
+        """With one more answer, which takes the place of an earlier one about the same. Raises KinesphereError as `with_all`."""
+        return self.with_all([Answer(tuple(pictures), value, sought)])
+
+    def with_all(self, answers: Iterable[Answer]) -> Labels:
+        """With more answers, each in place of an earlier one about the same pictures, so that none is learnt from twice.
+
+        Raises KinesphereError for one that does not fit the kind, and for more answers than are kept.
+        """
+        found = {frozenset(answer.pictures): answer for answer in self.answers}
+        for pictures, value, sought in answers:
+            self._check(pictures, value)
+            found.pop(frozenset(pictures), None)  # so that the new one is the last
+            found[frozenset(pictures)] = Answer(pictures, None if value is None else float(value), sought)
+        if len(found) > MOST:
+            raise KinesphereError(f"these would be {len(found)} labels, and more than {MOST} are not taken")
+        return replace(self, answers=tuple(found.values()))
+
+    def _check(self, pictures: Sequence[Place], value: float | None) -> None:
         if len(pictures) != (2 if self.kind == "pairs" else 1):
             raise KinesphereError(
                 f"{len(pictures)} pictures: {self.kind} asks of {'two' if self.kind == 'pairs' else 'one'}"
             )
-        if value is not None and not np.isfinite(value):
-            raise KinesphereError(f"{value} is no answer: give a number, or nothing to skip it")
+        if value is not None and not abs(value) <= FARTHEST:
+            raise KinesphereError(f"{str(value)[:LONGEST]} is no answer: give a number, or nothing to skip it")
         if value is not None and self.kind != "graded" and value not in (0, 1):
             raise KinesphereError(f"{value:g} is no answer: {self.kind} takes 0 or 1")
-        if len(self.answers) >= MOST:
-            raise KinesphereError(f"these are {MOST} labels: more are not taken")
-        answer = Answer(tuple(pictures), None if value is None else float(value))
-        return replace(self, answers=(*self.answers, answer))
 
     def undone(self) -> Labels:
         """Without the last answer."""
@@ -96,6 +115,11 @@ class Labels:
         return tuple(answer for answer in self.answers if answer.value is not None)
 
     @property
+    def drawn(self) -> Labels:
+        """Those answers alone that were not sought."""
+        return replace(self, answers=tuple(answer for answer in self.answers if not answer.sought))
+
+    @property
     def balance(self) -> dict[str, int]:
         """How many of each answer, and how many were skipped."""
         values = np.array([answer.value for answer in self.told], np.float64)
@@ -103,7 +127,16 @@ class Labels:
         return {**found, "skipped": len(self.answers) - len(self.told)}
 
     def w(self, G: Generator, told: Fingerprint | None = None) -> Tensor:
-        """The latents of all that was asked, skipped or not: [N, w_dim], of pairs [N, 2, w_dim]. Raises as `placed`."""
+        """The latents of all that was asked, skipped or not: [N, w_dim], of pairs [N, 2, w_dim].
+
+        Raises KinesphereError as `placed`, and for labels of a model that does not share W with `G`, where a seed is of another
+        picture.
+        """
+        told = told or Fingerprint.of(G)
+        if self.model.whole and not self.model.shares_w(told):
+            raise KinesphereError(
+                f"the labels of {self.word} are of another model: there the same seeds are other pictures; label this one's"
+            )
         each = placed(G, [place for answer in self.answers for place in answer.pictures], self.class_index, told)
         return each.reshape(len(self.answers), 2, -1) if self.kind == "pairs" else each
 
@@ -112,6 +145,11 @@ class Labels:
         """What was said: float64 [N], NaN where it was skipped."""
         return np.array([np.nan if answer.value is None else answer.value for answer in self.answers], np.float64)
 
+    @property
+    def scored(self) -> np.ndarray:
+        """Which answers say how often a line is right: bool [N], those that were not sought."""
+        return np.array([not answer.sought for answer in self.answers], bool)
+
     def learnt(self, w: Tensor, stats: Statistics, method: str = "", seed: int = 0) -> Learnt:
         """The line that these labels tell, of their latents `w`. Raises NothingToLearn and KinesphereError as `learn`."""
         pictures = [answer.pictures for answer in self.answers]
@@ -119,7 +157,16 @@ class Labels:
         if self.kind != "pairs":
             seeds = [int(place) for (place,) in pictures] if seeded else []
             return learn(
-                w, self.values, stats, self.kind, method, seed=seed, name=self.word, model=self.model, seeds=seeds
+                w,
+                self.values,
+                stats,
+                self.kind,
+                method,
+                seed=seed,
+                name=self.word,
+                model=self.model,
+                seeds=seeds,
+                scored=self.scored,
             )
         told = [i for i, answer in enumerate(self.answers) if answer.value is not None]
         more = torch.as_tensor([int(self.values[i]) for i in told], dtype=torch.long)
@@ -134,6 +181,7 @@ class Labels:
             name=self.word,
             model=self.model,
             seeds=[(int(a), int(b)) for a, b in pairs] if seeded else [],
+            scored=self.scored[told],
         )
 
     # -- its files
@@ -144,7 +192,10 @@ class Labels:
             "kinesphere_labels": VERSION, "word": self.word, "kind": self.kind, "class": self.class_index,
             "model": {"whole": self.model.whole, "mapping": self.model.mapping},
         }  # fmt: skip
-        rows = ",\n".join(json.dumps([list(answer.pictures), answer.value]) for answer in self.answers)
+        rows = ",\n".join(
+            json.dumps([list(answer.pictures), answer.value, *([SOUGHT] if answer.sought else [])])
+            for answer in self.answers
+        )
         return json.dumps(head)[:-1] + f', "answers": [\n{rows}\n]}}\n'
 
     @classmethod
@@ -166,7 +217,7 @@ class Labels:
                 "answers": list(rows),
             } if len(rows) <= MOST:
                 empty = cls(word, kind, Fingerprint(whole, mapping), class_index)
-                return replace(empty, answers=tuple(_answer(empty, row) for row in rows))
+                return empty.with_all(map(_answer, rows))
         raise KinesphereError("these are no labels that kinesphere kept, or they are damaged")
 
     def write(self, path: str | Path) -> Path:
@@ -183,46 +234,54 @@ class Labels:
             raise KinesphereError(f"{name}: {error}") from None
 
     def write_csv(self, path: str | Path) -> Path:
-        """As a table with the columns `picture` and `value`, of pairs `more` and `less`; what was skipped is left out."""
+        """As a table that `with_csv` reads; what was skipped is left out."""
         table = io.StringIO()
         rows = csv.writer(table, lineterminator="\n")
         if self.kind == "pairs":
-            rows.writerow(("more", "less"))
-            rows.writerows(answer.pictures if answer.value == 0 else answer.pictures[::-1] for answer in self.told)
+            rows.writerow(("more", "less", SOUGHT))
+            rows.writerows((*one.pictures[:: 1 if one.value == 0 else -1], int(one.sought)) for one in self.told)
         else:
-            rows.writerow(("picture", "value"))
-            rows.writerows((*answer.pictures, f"{answer.value:.17g}") for answer in self.told)
+            rows.writerow(("picture", "value", SOUGHT))
+            rows.writerows((*one.pictures, f"{one.value:.17g}", int(one.sought)) for one in self.told)
         return _written(Path(path).expanduser(), table.getvalue())
 
     def with_csv(self, path: str | Path) -> Labels:
         """With the answers of a table added.
 
         Its first line names the columns: `seed` (or `picture`, a seed or the file of a latent) and `value`, which is a number, yes
-        or no, or nothing where it is not told; of pairs `more` and `less`. Other columns are not read. Raises KinesphereError with
-        the number of the line that cannot be read.
+        or no, or nothing where it is not told; of pairs `more` and `less`. Where there is a column `sought`, 1 or yes is as of
+        Answer. Other columns are not read. (A table of many labels for each seed is `probes.read_table`'s: there a label may be
+        a class, a picture is no file, and nothing is asked or skipped.) Raises KinesphereError with the number of the line that
+        cannot be read.
         """
         text, name = _text(path)
         table = csv.DictReader(io.StringIO(text))
-        columns = [column.strip().lower() for column in table.fieldnames or []]
+        try:
+            columns = [column.strip().lower() for column in table.fieldnames or []]
+        except csv.Error as error:
+            raise KinesphereError(f"{name}, line 1: {error}") from None
         wanted = [{"more"}, {"less"}] if self.kind == "pairs" else [{"seed", "picture"}, {"value"}]
         for names in wanted:
             if not names & set(columns):
                 raise KinesphereError(f"{name}: its first line names no column {' or '.join(sorted(names))}")
         table.fieldnames = columns
-        found = self
-        for row in table:
-            try:
-                found = found.said(*self._row(row))
-            except KinesphereError as error:
-                raise KinesphereError(f"{name}, line {table.line_num}: {error}") from None
-            except csv.Error as error:
-                raise KinesphereError(f"{name}, line {table.line_num}: {error}") from None
-        return found
+        try:
+            answers = [self._row(row) for row in table]
+        except (KinesphereError, csv.Error) as error:
+            raise KinesphereError(f"{name}, line {table.line_num}: {error}") from None
+        try:
+            return self.with_all(answers)
+        except KinesphereError as error:
+            raise KinesphereError(f"{name}: {error}") from None
 
-    def _row(self, row: dict[str, str]) -> tuple[list[Place], float | None]:
-        if self.kind == "pairs":
-            return [_place(row["more"]), _place(row["less"])], 0.0
-        return [_place(row["seed"] if "seed" in row else row["picture"])], _value(row["value"])
+    def _row(self, row: dict[str, str]) -> Answer:
+        pairs = self.kind == "pairs"
+        places = (row["more"], row["less"]) if pairs else (row["seed"] if "seed" in row else row["picture"],)
+        answer = Answer(
+            tuple(map(_place, places)), 0.0 if pairs else _value(row["value"]), _value(row.get(SOUGHT)) == 1
+        )
+        self._check(answer.pictures, answer.value)
+        return answer
 
 
 def placed(G: Generator, places: Sequence[Place], class_index: int = 0, told: Fingerprint | None = None) -> Tensor:
@@ -264,12 +323,12 @@ def _value(text: str | None) -> float | None:
         raise KinesphereError(f"{text[:LONGEST]!r} is no value: give a number, yes or no, or nothing") from None
 
 
-def _answer(labels: Labels, row: object) -> Answer:
+def _answer(row: object) -> Answer:
     match row:
-        case [list(pictures), int() | float() | None as value] if all(
+        case [list(pictures), int() | float() | None as value, *mark] if mark in ([], [SOUGHT]) and all(
             isinstance(place, str) or (isinstance(place, int) and 0 <= place <= LAST_SEED) for place in pictures
         ):
-            return labels.said(pictures, value).answers[-1]
+            return Answer(tuple(pictures), value, bool(mark))
     raise KinesphereError("one of its answers is damaged")
 
 
@@ -297,6 +356,29 @@ def _written(path: Path, text: str) -> Path:
 # What to ask next -----------------------------------------------------------------------------------------------------
 
 
+def ask(
+    labels: Labels, pool: Tensor, said: Tensor, stats: Statistics, count: int = 1, ahead: int = 0
+) -> list[tuple[int, bool]]:
+    """Which rows of a pool to ask next, and of each whether it is sought.
+
+    pool, said  latents of what may be asked and of `labels`, as for `choose`
+    ahead       questions that are to be asked before these
+
+    The first are drawn by chance, and later every other one: of these alone a score is true, because those that are uncertain are
+    the hardest to tell. The others are sought by `choose`. While there are few answers the line is too uncertain itself to say what
+    is: then what is sought teaches no more than chance does (docs/directions.md). As many answers draw the same each time.
+    Returns fewer than `count` where the pool holds fewer.
+    """
+    first = len(labels.answers) + ahead
+    turns = [place >= BY_CHANCE and place % 2 == 1 for place in range(first, first + count)]
+    seed = len(labels.answers)
+    sought = choose(pool, said, labels.values, stats, sum(turns), seed, labels.kind) if any(turns) else []
+    drawn = np.random.default_rng((seed, 1)).permutation(np.setdiff1d(np.arange(len(pool)), sought)).tolist()
+    queues = {True: iter(sought), False: iter(drawn)}
+    rows = [(next(queues[turn], None), turn) for turn in turns]
+    return [(row, turn) for row, turn in rows if row is not None]
+
+
 def choose(
     pool: Tensor,
     said: Tensor,
@@ -306,7 +388,7 @@ def choose(
     seed: int = 0,
     kind: str = "yes-no",
 ) -> list[int]:
-    """Which rows of a pool to ask next: what is uncertain, and unlike each other and what was asked.
+    """Which rows of a pool teach most: what is uncertain, and unlike each other and what was asked.
 
     pool, said  latents [M, w_dim] and [N, w_dim]; of pairs [M, 2, w_dim] and [N, 2, w_dim]
     values      [N] as `Labels.values`, NaN where it was skipped
@@ -383,7 +465,7 @@ def point(labels: Labels, w: Tensor, stats: Statistics) -> tuple[Point | None, L
 def advice(labels: Labels, curve: Sequence[Point], learnt: bool) -> str:
     """What to do next, in words. `curve`: the scores so far, with rising counts; `learnt`: whether there is an arrow now."""
     told = len(labels.told)
-    lacking = _lacking(labels)
+    lacking = _lacking(labels.drawn)
     if lacking:
         return lacking
     if not curve or not learnt:
@@ -408,4 +490,4 @@ def _lacking(labels: Labels) -> str:
     return f"{few} more to begin with" if few > 0 else ""
 
 
-__all__ = ["Answer", "Labels", "Point", "advice", "choose", "placed", "point"]
+__all__ = ["Answer", "Labels", "Point", "advice", "ask", "choose", "placed", "point"]

@@ -18,10 +18,15 @@ from torch import Tensor
 from kinesphere.latent import Statistics
 from kinesphere.studio.directions.direction import Direction
 from kinesphere.studio.latents import Fingerprint
-from kinesphere.studio.lines import ERRORS, balanced_accuracy, r_squared, standard_error
+from kinesphere.studio.lines import ERRORS, balanced_accuracy, r_squared
 from kinesphere.types import KinesphereError
 
 FOLDS = 5
+DIVISIONS = 4  # into folds, of which the score is the mean: of few labels it hangs on how they were divided
+MANY = 1000  # labels, from which on one division is enough
+WIDER = (
+    1.15  # times as wide as that of tossed coins is what luck reaches: lines of other folds have seen the same labels
+)
 INNER = 3  # folds within what is learnt from, by which strength and size are chosen
 FEWEST = 6  # of each answer; of grades and of pairs twice as many
 STRENGTHS = (0.003, 0.03, 0.3, 3.0)  # of the penalty, as a share of a label
@@ -32,6 +37,7 @@ BETWEEN = (
 )
 LEAST = 0.05  # of an arrow must be left when others are kept still
 EXAMPLES = 4  # pictures of each end
+DEPENDENT = 1e-7  # of the longest: what is shorter is float32's rounding, and no way of its own
 BINS = 5  # in which the balance of measured numbers is told
 
 
@@ -103,7 +109,7 @@ class Learnt:
             (vector / vector.norm()).float(),
             "w",
             self.name,
-            sigma=_sigma(vector, self.stats),
+            sigma=self.stats.deviation(vector / vector.norm()),
             model=self.model,
             found=found,
             examples=self.examples,
@@ -125,6 +131,7 @@ def learn(
     name: str = "",
     model: Fingerprint | None = None,
     seeds: Sequence[int] = (),
+    scored: np.ndarray | None = None,
 ) -> Learnt:
     """The line from labelled latents w [N, w_dim] to their labels.
 
@@ -132,10 +139,12 @@ def learn(
     stats   of the model's own latents (`natural`)
     method  a name of METHODS that fits the kind; "" is the first of KINDS
     seeds   [N] of the pictures, to name examples of both ends
+    scored  bool [N]: those by which the score is taken, None for all. A picture that was asked about because its answer was
+            uncertain says too little good of the line; it is learnt from, and left out of the score
 
     Strength and size are chosen by cross-validation within what is learnt from, and the score is of folds that none of this has
     seen. Raises NothingToLearn for too few labels, labels all alike, and where the score is not above chance by two errors;
-    KinesphereError for values, a kind or a method that there are not.
+    KinesphereError for values, a kind or a method that there are not, and for a latent that is there twice.
     """
     y = np.asarray(values, np.float64)
     if w.ndim != 2 or y.shape != (len(w),):
@@ -143,12 +152,14 @@ def learn(
     if kind not in ("yes-no", "graded"):
         raise KinesphereError(f"kind {kind!r}: give yes-no or graded; pairs go to learn_pairs")
     told = np.isfinite(y)
-    y, w = y[told], w[torch.as_tensor(told)]
+    counting = np.ones(len(y), bool) if scored is None else scored
+    y, w, counting = y[told], w[torch.as_tensor(told)], counting[told]
+    _each_once(w[:, None])
     if kind == "yes-no" and not np.isin(y, (0, 1)).all():
         raise KinesphereError(f"{y[~np.isin(y, (0, 1))][0]:g} is neither 1, yes, nor 0, no: or ask for graded")
     shown = [int(s) for s, there in zip(seeds, told, strict=True) if there] if len(seeds) else []
     y = 2 * y - 1 if kind == "yes-no" else y
-    learnt = _fitted(kind, method, coordinates(w, stats), y, stats, folds, seed)
+    learnt = _fitted(kind, method, coordinates(w, stats), y, counting, stats, folds, seed)
     return replace(learnt, name=name, model=model or Fingerprint(), examples=_examples(learnt, w, shown))
 
 
@@ -162,6 +173,7 @@ def learn_pairs(
     name: str = "",
     model: Fingerprint | None = None,
     seeds: Sequence[tuple[int, int]] = (),
+    scored: np.ndarray | None = None,
 ) -> Learnt:
     """The line from pairs of latents [N, w_dim], in which `more` has more of it than `less`; all else as for `learn`.
 
@@ -173,7 +185,9 @@ def learn_pairs(
         )
     x = coordinates(more, stats) - coordinates(less, stats)
     shown = [int(s) for pair in (0, 1) for s in (one[pair] for one in seeds)]
-    learnt = _fitted("pairs", method, x, np.ones(len(x)), stats, folds, seed)
+    _each_once(torch.stack([more, less], 1))
+    counting = np.ones(len(x), bool) if scored is None else scored
+    learnt = _fitted("pairs", method, x, np.ones(len(x)), counting, stats, folds, seed)
     examples = _examples(learnt, torch.cat([more, less]), shown)
     return replace(learnt, name=name, model=model or Fingerprint(), examples=examples)
 
@@ -185,7 +199,8 @@ def orthogonal(direction: Direction, others: Sequence[Direction], stats: Statist
     is read as it is. So of another direction that labels found, wherever it lies between its two arrows, its normal is taken; of
     any other kind its own vector. What is taken away is the least as the direction itself measures lengths: for one that
     separates, or was not found by labels, the projection of InterFaceGAN (Shen et al. 2020) for any number of others. Sigma is
-    measured anew. Raises KinesphereError for directions that are not of W, and where nothing is left.
+    measured anew. Others that say the same, or what the rest say together, count once. Raises KinesphereError for directions that
+    are not of W, and where nothing is left.
     """
     if not others:
         return direction
@@ -197,7 +212,8 @@ def orthogonal(direction: Direction, others: Sequence[Direction], stats: Statist
             )
     own = _between(direction)
     normals = torch.stack([_bent(one.unit.double(), stats, -_between(one)) for one in others], 1)  # [w_dim, others]
-    against = torch.linalg.qr(_bent(normals / normals.norm(dim=0), stats, own / 2))[0]
+    axes, lengths, _ = torch.linalg.svd(_bent(normals / normals.norm(dim=0), stats, own / 2), full_matrices=False)
+    against = axes[:, lengths > DEPENDENT * lengths[0]]
     vector = _bent(direction.unit.double(), stats, -own / 2)
     left = vector - against @ (against.T @ vector)
     left = left - against @ (against.T @ left)  # once more, for what rounding left
@@ -213,7 +229,7 @@ def orthogonal(direction: Direction, others: Sequence[Direction], stats: Statist
         "w",
         direction.name,
         direction.rows,
-        _sigma(moved, stats),
+        stats.deviation(moved / moved.norm()),
         direction.model,
         found,
         direction.examples,
@@ -227,12 +243,6 @@ def _bent(vector: Tensor, stats: Statistics, power: float) -> Tensor:
     axes, sigmas = stats.vectors.cpu().double()[:, : stats.rank], stats.sigmas.cpu().double()[: stats.rank]
     along = axes.T @ vector
     return axes @ (along * (sigmas ** (2 * power)).reshape(-1, *[1] * (along.ndim - 1)))
-
-
-def _sigma(vector: Tensor, stats: Statistics) -> float:
-    """The deviation of natural latents along a vector made 1 long."""
-    along = stats.vectors.cpu().double().T @ (vector / vector.norm())
-    return float((along * stats.sigmas.cpu().double()).norm())
 
 
 def _between(direction: Direction) -> float:
@@ -276,17 +286,20 @@ KINDS = {"yes-no": ("logistic", "svm"), "graded": ("ridge",), "pairs": ("logisti
 CHANCE = {"yes-no": 0.5, "graded": 0.0, "pairs": 0.5}
 
 
-def _fitted(kind: str, method: str, x: Rows, y: Rows, stats: Statistics, folds: int, seed: int) -> Learnt:
-    """The line from coordinates x [N, K] to labels y [N], which of pairs are all 1."""
+def _fitted(
+    kind: str, method: str, x: Rows, y: Rows, scored: np.ndarray, stats: Statistics, folds: int, seed: int
+) -> Learnt:
+    """The line from coordinates x [N, K] to labels y [N], which of pairs are all 1; its score is of rows `scored`, bool [N]."""
     method = method or KINDS[kind][0]
     if method not in KINDS[kind]:
         raise KinesphereError(f"no method {method!r} for {kind}: there are {', '.join(KINDS[kind])}")
     if folds < 2:
         raise KinesphereError(f"{folds} folds: give 2 or more, as a score is of labels held out")
-    counted = balance(kind, y)
-    _enough(kind, y, counted, max(FEWEST, folds))
+    if scored.shape != y.shape:
+        raise KinesphereError(f"scored {list(scored.shape)} for {len(y)} labels: give one for each")
+    _enough(kind, y[scored], balance(kind, y[scored]), max(FEWEST, folds))
     fit = _mirrored(METHODS[method]) if kind == "pairs" else METHODS[method]
-    score, error = _held_out(kind, fit, x, y, folds, seed)
+    score, error = _held_out(kind, fit, x, y, scored, folds, seed)
     chance = CHANCE[kind]
     if score <= chance + ERRORS * error:
         raise NothingToLearn(
@@ -300,7 +313,7 @@ def _fitted(kind: str, method: str, x: Rows, y: Rows, stats: Statistics, folds: 
     along, offset = fit(x[:, :size], y, strength)
     axes = stats.vectors.cpu().double()[:, :size] / stats.sigmas.cpu().double()[:size]
     return Learnt(
-        axes @ torch.as_tensor(along), offset, stats, kind, method, len(y), counted, score, error, chance,
+        axes @ torch.as_tensor(along), offset, stats, kind, method, len(y), balance(kind, y), score, error, chance,
         _confidence(fit, x[:, :size], y, strength, seed), size, strength,
     )  # fmt: skip
 
@@ -329,6 +342,14 @@ def _enough(kind: str, y: Rows, counted: Mapping[str, int], fewest: int) -> None
         raise NothingToLearn(f"all {len(y)} labels are {y[0]:g}: there is nothing to tell apart")
 
 
+def _each_once(asked: Tensor) -> None:
+    """Raise KinesphereError for a latent, or a pair, that is there twice, [N, 1 or 2, w_dim]."""
+    if len({frozenset(one.tobytes() for one in each) for each in asked.detach().cpu().numpy()}) < len(asked):
+        raise KinesphereError(
+            "a picture is there twice: it would be both learnt from and told, by heart; name each once"
+        )
+
+
 def coordinates(w: Tensor, stats: Statistics) -> Rows:
     """w [N, w_dim] along the widest axes of W, in standard deviations: [N, K], K at most the largest of SIZES."""
     if w.shape[1] != len(stats.sigmas):
@@ -350,21 +371,33 @@ def _parts(y: Rows, folds: int, seed: int | tuple[int, ...]) -> list[np.ndarray]
     return [order[k::folds] for k in range(folds)]
 
 
+def _dealt(y: Rows, scored: np.ndarray, folds: int, seed: int) -> list[np.ndarray]:
+    """All rows in folds, each of which has its share of those that are scored, and of those that are not."""
+    both = (np.flatnonzero(scored), np.flatnonzero(~scored))
+    dealt = [[rows[part] for part in _parts(y[rows], folds, seed)] for rows in both]
+    return [np.concatenate(pair) for pair in zip(*dealt, strict=True)]
+
+
 def _held_out(
-    kind: str, fit: Callable[[Rows, Rows, float], Line], x: Rows, y: Rows, folds: int, seed: int
+    kind: str, fit: Callable[[Rows, Rows, float], Line], x: Rows, y: Rows, scored: np.ndarray, folds: int, seed: int
 ) -> tuple[float, float]:
     """The score of rows that neither the line, nor its strength and size, have seen, and its standard error.
 
-    The error is that of folds, but no less than what as many labels reach by luck alone.
+    All other rows are learnt from, and only those `scored` count. The error is that of folds (Nadeau and Bengio 2003), but no less
+    than what as many labels reach by luck alone.
     """
-    said, parts = np.empty(len(y)), _parts(y, folds, seed)
-    for k, rows in enumerate(parts):
-        others = np.setdiff1d(np.arange(len(y)), rows)
-        strength, size = _chosen(kind, fit, x[others], y[others], (seed, k))
-        along, offset = fit(x[others, :size], y[others], strength)
-        said[rows] = x[rows, :size] @ along + offset
-    each = np.array([_score(kind, y[rows], said[rows]) for rows in parts])
-    return _score(kind, y, said), max(standard_error(each), _luck(kind, y))
+    scores, each = [], []
+    for division in range(seed, seed + (DIVISIONS if len(y) < MANY else 1)):
+        said, parts = np.empty(len(y)), _dealt(y, scored, folds, division)
+        for k, rows in enumerate(parts):
+            others = np.setdiff1d(np.arange(len(y)), rows)
+            strength, size = _chosen(kind, fit, x[others], y[others], (division, k))
+            along, offset = fit(x[others, :size], y[others], strength)
+            said[rows] = x[rows, :size] @ along + offset
+        scores.append(_score(kind, y[scored], said[scored]))
+        each += [_score(kind, y[rows], said[rows]) for rows in (rows[scored[rows]] for rows in parts)]
+    error = float(np.sqrt((1 / len(each) + 1 / (folds - 1)) * np.var(each, ddof=1)))
+    return float(np.mean(scores)), max(error, WIDER * _luck(kind, y[scored]))
 
 
 def _chosen(
