@@ -39,6 +39,8 @@ bench: $(DEV_READY) $(PAGE)
 	$(BIN)/python bench/semantics.py
 	$(BIN)/python bench/bends.py
 	$(BIN)/python bench/projection.py
+	$(BIN)/python bench/directions.py
+	$(BIN)/python bench/directions_live.py
 	$(BIN)/python bench/carry.py
 	$(BIN)/python bench/training.py
 	$(BIN)/python bench/stage.py

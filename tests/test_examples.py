@@ -15,6 +15,7 @@ MAKES = {
     "05_train": "trained.png",
     "06_portraits": "portraits.png",
     "07_bends": "bends.png",
+    "08_directions": "warmer.png",
 }
 
 
