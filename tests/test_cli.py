@@ -13,6 +13,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from commands import run
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -22,28 +23,6 @@ from kinesphere.studio import latents
 
 FIXTURES = Path(__file__).parent / "fixtures"
 VERBS = [c.callback.__name__.replace("_", "-") for c in cli.app.registered_commands]
-
-
-@pytest.fixture(autouse=True)
-def as_any_other_program(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A command that runs in the tests' own process would leave them, and the browser that they start, before other programs."""
-    monkeypatch.setattr(cli.startup, "go_first", lambda: False)
-    monkeypatch.setattr(cli.startup, "calm_collector", lambda: None)
-
-
-def run(*words: object, code: int = 0, capsys: pytest.CaptureFixture[str]) -> str:
-    """One command; what it printed. A failure must end in the exit code that was expected, never in a traceback."""
-    before, sys.argv = sys.argv, ["kinesphere", *map(str, words)]
-    try:
-        cli.main()
-        ended = 0
-    except SystemExit as stop:
-        ended = int(stop.code or 0)
-    finally:
-        sys.argv = before
-    out, err = capsys.readouterr()
-    assert ended == code, out + err
-    return out + err
 
 
 @pytest.fixture(scope="module")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
+import commands
 import numpy as np
 import pytest
 from conftest import stir, tiny_generator
 from PIL import Image
 
-from kinesphere import checkpoints, cli
+from kinesphere import checkpoints
 from kinesphere.checkpoints import Card, Checkpoint
 from kinesphere.models import Generator
 from kinesphere.studio import recipes
@@ -42,18 +42,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(*words: object, code: int = 0, capsys: pytest.CaptureFixture[str]) -> str:
-    """One command; what it printed. A failure must end in the exit code that was expected, never in a traceback."""
-    before, sys.argv = sys.argv, ["kinesphere", *map(str, words)]
-    try:
-        cli.main()
-        ended = 0
-    except SystemExit as stop:
-        ended = int(stop.code or 0)
-    finally:
-        sys.argv = before
-    out, err = capsys.readouterr()
-    assert ended == code, out + err
-    return " ".join((out + err).split())
+    """What a command printed, its lines joined."""
+    return " ".join(commands.run(*words, code=code, capsys=capsys).split())
 
 
 def test_components_come_as_a_file_a_sheet_and_a_table(

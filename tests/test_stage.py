@@ -13,7 +13,6 @@ import struct
 import threading
 import time
 import urllib.request
-import warnings
 import weakref
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ import psutil
 import pytest
 import torch
 import websockets
+from asking import TestClient
 from conftest import Hand as Fist
 from conftest import Lamp, Light, tiny_generator
 from hypothesis import HealthCheck, given, settings
@@ -50,10 +50,6 @@ from kinesphere.stage.pictures import jpeg as encoded
 from kinesphere.stage.recording import SourceFilm
 from kinesphere.takes import Replay, Take
 from kinesphere.types import KinesphereError, Latest, Signal
-
-with warnings.catch_warnings():  # starlette would rather have httpx2; it takes httpx as well
-    warnings.simplefilter("ignore")
-    from starlette.testclient import TestClient
 
 BASE = "http://127.0.0.1:7860"
 

@@ -2,12 +2,11 @@
 
 import io
 import json
-import time
-import warnings
 
 import numpy as np
 import pytest
 import torch
+from asking import TestClient, ask, done, until
 from PIL import Image
 
 from kinesphere import patch
@@ -20,11 +19,6 @@ from kinesphere.studio.directions.here import sliders
 from kinesphere.studio.latents import Fingerprint
 from kinesphere.studio.naturals import natural
 
-with warnings.catch_warnings():  # starlette would rather have httpx2; it takes httpx as well
-    warnings.simplefilter("ignore")
-    from starlette.testclient import TestClient
-
-PATIENCE = 60.0  # seconds; only a failure waits for so long
 NOISY = 8  # grey levels by which the tiny model's pictures, which are noise, differ as JPEG
 
 
@@ -42,24 +36,6 @@ def client(playing):
 @pytest.fixture
 def G(playing):
     return playing.performance.engine.checkpoint.G_ema
-
-
-def ask(client, do, **more):
-    return client.post("/api/control", json={"do": do, **more}).json()
-
-
-def done(client, do, **more):
-    answer = ask(client, do, **more)
-    assert answer["is"] == "done", answer
-    return answer["result"]
-
-
-def until(true):
-    end = time.monotonic() + PATIENCE
-    while not (found := true()):
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.005)
-    return found
 
 
 def rack(session):

@@ -3,13 +3,12 @@
 import io
 import json
 import threading
-import time
-import warnings
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from asking import TestClient, ask, done, until
 from PIL import Image
 
 from kinesphere.ops import to_pixels
@@ -20,12 +19,6 @@ from kinesphere.studio.batch import as_goal
 from kinesphere.studio.efforts import EFFORTS
 from kinesphere.studio.latents import Latent, draw, of_styles, styles
 from kinesphere.studio.projection import Plan
-
-with warnings.catch_warnings():  # starlette would rather have httpx2; it takes httpx as well
-    warnings.simplefilter("ignore")
-    from starlette.testclient import TestClient
-
-PATIENCE = 120.0  # seconds; only a failure waits for so long
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -56,24 +49,6 @@ def of_seed(session, seed):
     """The picture of a seed that the model of a session draws, [H, W, 3] uint8."""
     G = session.performance.engine.checkpoint.G_ema
     return to_pixels(draw(G, Latent.of_seed(G, seed)))[0].numpy()
-
-
-def ask(client, do, **more):
-    return client.post("/api/control", json={"do": do, **more}).json()
-
-
-def done(client, do, **more):
-    answer = ask(client, do, **more)
-    assert answer["is"] == "done", answer
-    return answer["result"]
-
-
-def until(true):
-    end = time.monotonic() + PATIENCE
-    while not (found := true()):
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.005)
-    return found
 
 
 def found(session):

@@ -3,13 +3,12 @@
 import io
 import json
 import re
-import time
-import warnings
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from asking import TestClient, ask, done, until
 from PIL import Image
 
 from kinesphere.ops import to_pixels
@@ -18,12 +17,6 @@ from kinesphere.studio.directions import Axis, cosine, files, known, labelling
 from kinesphere.studio.directions.labelling import Labels
 from kinesphere.studio.directions.measures import brightness
 from kinesphere.studio.latents import Fingerprint, Latent, draw
-
-with warnings.catch_warnings():  # starlette would rather have httpx2; it takes httpx as well
-    warnings.simplefilter("ignore")
-    from starlette.testclient import TestClient
-
-PATIENCE = 60.0  # seconds; only a failure waits for so long
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -40,24 +33,6 @@ def few(monkeypatch):
 def client(playing):
     with TestClient(app(playing, Door(port=7860)), base_url="http://127.0.0.1:7860") as client:
         yield client
-
-
-def ask(client, do, **more):
-    return client.post("/api/control", json={"do": do, **more}).json()
-
-
-def done(client, do, **more):
-    answer = ask(client, do, **more)
-    assert answer["is"] == "done", answer
-    return answer["result"]
-
-
-def until(true):
-    end = time.monotonic() + PATIENCE
-    while not (found := true()):
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.005)
-    return found
 
 
 def lesson(session):

@@ -40,3 +40,32 @@ export const empty = css`
     text-align: center;
   }
 `;
+
+/** What a hand is told that is to do something on the picture. */
+export const hint = css`
+  p {
+    position: absolute;
+    inset: auto 0 12px;
+    text-align: center;
+    pointer-events: none;
+  }
+  p span {
+    padding: 5px 14px;
+    border-radius: 99px;
+    background: #000c;
+  }
+`;
+
+/** On the picture of a tile: that it plays now. */
+export const badge = css`
+  .now {
+    position: absolute;
+    left: 6px;
+    top: 6px;
+    padding: 1px 8px;
+    border-radius: 99px;
+    background: #0a1119d9;
+    color: var(--here);
+    font-size: 11px;
+  }
+`;

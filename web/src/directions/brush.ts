@@ -2,7 +2,7 @@
 
 import { LitElement, css, html, nothing, svg } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
-import { theme } from "../theme.ts";
+import { hint, theme } from "../theme.ts";
 import { type Marked, type Place, type Stroke, UNMARKED, begun, further, placeIn } from "./marked.ts";
 
 /** <ks-brush .marked>: draws its strokes. Event "marked" (detail: the strokes), which bubbles. Put it into a ks-picture. */
@@ -15,6 +15,7 @@ export class Brush extends LitElement {
 
   static override styles = [
     theme,
+    hint,
     css`
       :host,
       svg {
@@ -39,17 +40,6 @@ export class Brush extends LitElement {
         stroke: var(--ink);
         stroke-width: 1.5px;
         vector-effect: non-scaling-stroke;
-      }
-      p {
-        position: absolute;
-        inset: auto 0 12px;
-        text-align: center;
-        pointer-events: none;
-      }
-      p span {
-        padding: 5px 14px;
-        border-radius: 99px;
-        background: #000c;
       }
     `,
   ];

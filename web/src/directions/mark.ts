@@ -4,7 +4,7 @@ import { LitElement, css, html } from "lit";
 import { customElement, property } from "lit/decorators.js";
 import "../player/box.ts";
 import { type Region, drawn } from "../player/box.ts";
-import { theme } from "../theme.ts";
+import { hint, theme } from "../theme.ts";
 import { type Marked, type Place, placeIn } from "./marked.ts";
 
 const FIRST: Region = [0.35, 0.35, 0.65, 0.65]; // for who draws by keys
@@ -18,6 +18,7 @@ export class Mark extends LitElement {
 
   static override styles = [
     theme,
+    hint,
     css`
       :host,
       .field {
@@ -27,17 +28,6 @@ export class Mark extends LitElement {
       .field {
         cursor: crosshair;
         touch-action: none;
-      }
-      p {
-        position: absolute;
-        inset: auto 0 12px;
-        text-align: center;
-        pointer-events: none;
-      }
-      p span {
-        padding: 5px 14px;
-        border-radius: 99px;
-        background: #000c;
       }
       .field:focus-visible {
         outline-offset: -4px;

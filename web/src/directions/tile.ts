@@ -7,7 +7,7 @@ import type { Offered } from "../protocol.ts";
 import "../routes/choose.ts";
 import type { Choose } from "../routes/choose.ts";
 import { sign } from "../signs.ts";
-import { theme } from "../theme.ts";
+import { badge, theme } from "../theme.ts";
 import { ending, endings } from "./ends.ts";
 import { known, nameOf } from "./ways.ts";
 
@@ -23,6 +23,7 @@ export class Tile extends LitElement {
 
   static override styles = [
     theme,
+    badge,
     endings,
     css`
       :host {
@@ -53,16 +54,6 @@ export class Tile extends LitElement {
       }
       .strip:focus-visible {
         outline-offset: 3px;
-      }
-      .now {
-        position: absolute;
-        left: 6px;
-        top: 6px;
-        padding: 1px 8px;
-        border-radius: 99px;
-        background: #0a1119d9;
-        color: var(--here);
-        font-size: 11px;
       }
       .below {
         display: grid;

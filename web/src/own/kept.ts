@@ -10,7 +10,7 @@ import type { KeptLatent } from "../protocol.ts";
 import "../routes/choose.ts";
 import type { Choose, Option } from "../routes/choose.ts";
 import { sign } from "../signs.ts";
-import { empty, theme } from "../theme.ts";
+import { badge, empty, theme } from "../theme.ts";
 
 /** Where a kept latent's file is. */
 function fileOf(name: string): string {
@@ -35,6 +35,7 @@ export class Kept extends LitElement {
 
   static override styles = [
     theme,
+    badge,
     empty,
     css`
       :host {
@@ -92,16 +93,6 @@ export class Kept extends LitElement {
         place-content: center;
         height: 100%;
         color: var(--quiet);
-      }
-      .face .now {
-        position: absolute;
-        left: 6px;
-        top: 6px;
-        padding: 1px 8px;
-        border-radius: 99px;
-        background: #0a1119d9;
-        color: var(--here);
-        font-size: 11px;
       }
       .parents {
         position: absolute;
