@@ -866,7 +866,10 @@ def train_encoder(
     pictures: Annotated[
         Path | None, typer.Option(help="A training set of what it is to look at, beside the model's own pictures.")
     ] = None,
-    start: Annotated[Path | None, typer.Option("--from", help="An encoder of this model that learns on.")] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option("--from", help="An encoder that learns on: of this model, or of one that it was trained from."),
+    ] = None,
     steps: Annotated[int, typer.Option(min=1, help="How long it learns.")] = 7000,
     batch: Annotated[int, typer.Option(min=2, help="Pictures in a step.")] = 32,
     seed: Annotated[int, typer.Option(help="Of everything that is random.")] = 0,

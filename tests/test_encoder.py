@@ -68,6 +68,34 @@ def test_another_model_is_refused_and_a_child_with_its_mapping_is_not(tiny_one):
         own.check(Fingerprint.of(other))
 
 
+def test_learning_on_for_another_model_begins_with_the_same_guesses(tiny_one):
+    G, _ = tiny_one
+    img, _ = drawn(G, 3)
+    own = Encoder.beginning(G, Chart.of(G)).eval()
+    torch.nn.init.normal_(
+        own.head.weight, std=1.0, generator=torch.Generator().manual_seed(0)
+    )  # it has learnt something
+    trained_on = tiny_generator("stylegan2")
+    with torch.no_grad():
+        for p in trained_on.parameters():
+            p *= 1 + 0.3 * torch.randn(p.shape, generator=torch.Generator().manual_seed(p.numel()))
+    pupil = Encoder.beginning(trained_on, Chart.of(trained_on)).eval()
+    pupil.learn_on_from(own)
+    assert not torch.allclose(pupil.coordinates(img), own.coordinates(img), atol=1e-2)  # the map is another
+    assert torch.allclose(pupil(img), own(img), atol=1e-2, rtol=1e-3)
+    pupil.check(Fingerprint.of(trained_on))
+    assert torch.equal(pupil.chart.axes, Chart.of(trained_on).axes)
+
+
+def test_what_is_of_another_size_cannot_learn_on(tiny_one):
+    _, own = tiny_one
+    other = Encoder(own.head.out_features + 1)
+    with pytest.raises(
+        KinesphereError, match=f"w of {own.head.out_features},.* the model needs w of {own.head.out_features + 1}"
+    ):
+        other.learn_on_from(own)
+
+
 @pytest.mark.parametrize("times", [2, 3])
 def test_a_larger_picture_is_looked_at_as_a_whole(tiny_one, times):
     G, own = tiny_one

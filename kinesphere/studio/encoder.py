@@ -100,6 +100,26 @@ class Encoder(nn.Module):
         encoder.reach.copy_(torch.tensor([chart.rank, chart.wide, chart.natural]))
         return encoder.to(G.w_avg.device)
 
+    @torch.no_grad()
+    def learn_on_from(self, other: Encoder) -> None:
+        """Begin with what another has learnt, and guess the same w: of this model, or of one that this was trained on from.
+
+        Raises KinesphereError where it is of another size.
+        """
+        sizes = [(e.head.out_features, e.channels, e.side) for e in (other, self)]
+        if sizes[0] != sizes[1]:
+            had, wanted = (f"w of {w}, pictures of {channels} channels and {side} px" for w, channels, side in sizes)
+            raise KinesphereError(f"an encoder of another size cannot learn on: it has {had}, the model needs {wanted}")
+        other = other.to(self.mean.device)
+        # Placed on the other's map and read off this one, the same w is another linear function of what was seen.
+        turn, shift = other.axes.T @ self.inverse, self.chart.coordinates(other.mean)
+        learnt = other.state_dict() | {
+            "head.weight": turn.T @ other.head.weight, "head.bias": other.head.bias @ turn + shift,
+        }  # fmt: skip
+        self.load_state_dict(
+            learnt | {name: getattr(self, name).clone() for name in ("mean", "axes", "inverse", "reach")}
+        )
+
     @property
     def chart(self) -> Chart:
         """The chart of the model that it has learnt from, on which it guesses."""

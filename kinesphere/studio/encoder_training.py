@@ -74,8 +74,7 @@ class Course:
         self.chart = Chart.of(G, class_index)
         encoder = Encoder.beginning(G, self.chart, class_index, seed)
         if start is not None:
-            start.check(encoder.model)
-            encoder.load_state_dict(start.state_dict())
+            encoder.learn_on_from(start)
         self.encoder: Encoder = encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser = torch.optim.AdamW(self.encoder.parameters(), lr=lr, betas=(0.9, 0.99), weight_decay=1e-2)
         self.done = 0
