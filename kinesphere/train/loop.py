@@ -19,6 +19,7 @@ from kinesphere.models.stylegan3 import Layer, StyleGAN3
 from kinesphere.train import losses
 from kinesphere.train.attributes import AttributeHead, attribute_loss, energy_distance, read_attributes
 from kinesphere.train.augment import Adaptive, Augment
+from kinesphere.train.critic import Critic, feature_penalty, open_eyes
 from kinesphere.train.datasets import mirrored, order
 from kinesphere.train.draws import Draws
 from kinesphere.train.recipe import Recipe
@@ -41,7 +42,7 @@ class Pictures(Protocol):
         """uint8 [len(indices), C, H, W]; flipped left to right where `mirror` is true."""
 
 
-UNITS_FROM = 256  # pictures
+TOLD_FROM = 256  # pictures
 Batch = tuple[Tensor, Tensor | None]  # pictures [n, C, H, W], and their classes [n, c_dim]
 
 
@@ -81,12 +82,17 @@ class Training:
         if recipe.attributes:
             self.attributes = read_attributes(data, recipe.attributes)  # type: ignore[arg-type]  # a set in a file has a table beside it
         self.head = AttributeHead(self.D, self.attributes.names).to(fabric.device) if self.attributes else None
+        self.critic = None
+        if recipe.critic:
+            eyes = [open_eyes(text) for text in recipe.critic]
+            self.critic = Critic(eyes, self.some().to(fabric.device)).to(fabric.device)
         self.taught = [*self.learning_D, *(self.head.parameters() if self.head else ())]
         self.opt_G = adam(
             self.G.parameters(), recipe.lr_G, recipe.betas, recipe.path_length and recipe.path_length_every
         )
         self.opt_D = adam(self.taught, recipe.lr_D, recipe.betas, recipe.gamma and recipe.r1_every)
-        self.units = self.colour_units() if recipe.r1_colours else None
+        self.opt_critic = adam(self.critic.parameters(), recipe.lr_critic, recipe.betas, 0) if self.critic else None
+        self.units = losses.colour_units(self.some()).to(fabric.device) if recipe.r1_colours else None
         self.augment = None if recipe.augment == "none" else Augment.named(recipe.augment)
         self.adaptive = Adaptive(recipe.ada_target, recipe.ada_kimg, recipe.ada_every, recipe.augment_p)
         self.steps = 0
@@ -99,11 +105,10 @@ class Training:
         if isinstance(self.G, StyleGAN3):
             follow_magnitudes(self.G, recipe.batch // rounds, self.mean)
 
-    def colour_units(self) -> Tensor:
-        """Of the training set, told from some of its pictures, always the same."""
-        some = np.linspace(0, len(self.data) - 1, min(len(self.data), UNITS_FROM)).astype(int)
-        img = torch.from_numpy(self.data.batch(some, None)).float() / 127.5 - 1
-        return losses.colour_units(img).to(self.fabric.device)
+    def some(self) -> Tensor:
+        """Pictures of the training set, always the same, from which its statistics are told: [N, C, H, W] in [-1, 1]."""
+        places = np.linspace(0, len(self.data) - 1, min(len(self.data), TOLD_FROM)).astype(int)
+        return torch.from_numpy(self.data.batch(places, None)).float() / 127.5 - 1
 
     # What flows in ----------------------------------------------------------------------------------------------------
 
@@ -179,14 +184,18 @@ class Training:
         """The non-saturating loss; the pictures that it was computed on. `reals`: what G's attributes are laid beside."""
         made: list[Batch] = []
         styles = []
-        with frozen(self.taught):
+        with frozen([*self.taught, *(self.critic.parameters() if self.critic else ())]):
             for part, real in zip(self.parts, reals, strict=True):
                 ws, c = self.styles("G", part, part.size)
                 fakes = self.G.synthesis(ws, noise_mode="random")
-                logits = self.D(self.shown(fakes, "G", part), c)
-                loss = losses.generator_loss(logits).mean()
-                distance = self.distance(part, real)
-                self.backward(loss if distance is None else loss + self.recipe.match_weight * distance)
+                shown = self.shown(fakes, "G", part)
+                logits = self.D(shown, c)
+                loss = asked = losses.generator_loss(logits).mean()
+                if (distance := self.distance(part, real)) is not None:
+                    asked = asked + self.recipe.match_weight * distance
+                if self.critic:
+                    asked = asked + self.recipe.critic_weight * self.criticised(shown)
+                self.backward(asked)
                 self.count(loss_G=loss, logit_fake=logits.mean())
                 made.append((fakes.detach(), c))
                 styles.append(ws.detach()[:, 0])
@@ -216,15 +225,41 @@ class Training:
 
     def step_D(self, fakes: list[Batch], reals: list[Batch]) -> None:
         for part, (fake_img, c_fake), (real_img, c_real) in zip(self.parts, fakes, reals, strict=True):
-            real = self.D(self.shown(real_img, "real", part), c_real)
+            real_shown, fake_shown = self.shown(real_img, "real", part), self.shown(fake_img, "fake", part)
+            real = self.D(real_shown, c_real)
             reading = self.reading(part)
-            fake = self.D(self.shown(fake_img, "fake", part), c_fake)
-            loss = losses.discriminator_loss(real, fake)
-            self.backward(loss if reading is None else loss + self.recipe.attributes_weight * reading)
+            fake = self.D(fake_shown, c_fake)
+            loss = asked = losses.discriminator_loss(real, fake)
+            if reading is not None:
+                asked = asked + self.recipe.attributes_weight * reading
+            if self.critic:
+                asked = asked + self.criticising(real_shown, fake_shown)
+            self.backward(asked)
             signs = real.detach().sign()
             self.count(loss_D=loss, logit_real=real.mean(), r_t=signs.mean())
             self.signs += torch.stack([signs.sum(), signs.new_tensor(float(len(signs)))])
         self.update(self.opt_D)
+        if self.opt_critic:
+            self.update(self.opt_critic)
+
+    def criticised(self, img: Tensor) -> Tensor:
+        """What G is asked by the critic, of its pictures [n, C, H, W] as D sees them: the mean over all maps of its eyes."""
+        assert self.critic
+        loss = losses.generator_loss(self.critic(self.critic.look(img))).mean()
+        self.count(critic_G=loss)
+        return loss
+
+    def criticising(self, real: Tensor, fake: Tensor) -> Tensor:
+        """What the critic learns from: D's loss, and R1 in the space of what its eyes see."""
+        assert self.critic
+        with torch.no_grad():
+            seen, made = self.critic.look(real), self.critic.look(fake)
+        seen = [x.requires_grad_(True) for x in seen]
+        logits = self.critic(seen)
+        loss = losses.discriminator_loss(logits, self.critic(made))
+        penalty = feature_penalty(logits, seen)
+        self.count(critic_D=loss, critic_r1=penalty)
+        return loss + self.recipe.critic_gamma / 2 * penalty
 
     def reading(self, part: Part) -> Tensor | None:
         """How wrong D reads the attributes of the real pictures that it saw last; None where it is not asked to."""
@@ -314,14 +349,18 @@ class Training:
 
     def networks(self) -> dict[str, nn.Module]:
         found: dict[str, nn.Module] = {"G": self.G, "D": self.D, "G_ema": self.G_ema}
-        return found | ({"head": self.head} if self.head else {})
+        return found | ({"head": self.head} if self.head else {}) | ({"critic": self.critic} if self.critic else {})
 
     def learners(self) -> list[tuple[str, nn.Module, torch.optim.Optimizer]]:
         """What learns, by the name of its optimiser's state."""
         found: list[tuple[str, nn.Module, torch.optim.Optimizer]] = [
             ("opt_G", self.G, self.opt_G), ("opt_D", self.D, self.opt_D),
         ]  # fmt: skip
-        return found + ([("opt_head", self.head, self.opt_D)] if self.head else [])
+        if self.head:
+            found.append(("opt_head", self.head, self.opt_D))
+        if self.critic and self.opt_critic:
+            found.append(("opt_critic", self.critic, self.opt_critic))
+        return found
 
     def tensors(self) -> dict[str, Tensor]:
         """Every tensor of the state by name, between two steps of which the first has just set p (a multiple of `ada_every`)."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
+from functools import partial
 from typing import Any
 
 from torch import nn
 
 from kinesphere.models import Discriminator, Generator, StyleGAN2, StyleGAN3
 from kinesphere.train.augment import SETS
+from kinesphere.train.critic import check_eyes
 from kinesphere.train.metrics import METRICS
 from kinesphere.types import KinesphereError, check_all
 
@@ -55,6 +57,10 @@ class Recipe:
         str, ...
     ] = ()  # those of them that G's pictures are to be distributed in as the real ones are
     match_weight: float = 1.0
+    critic: tuple[str, ...] = ()  # NAME:WEIGHTS of frozen networks with whose eyes a second D looks, see `critic.py`
+    critic_weight: float = 1.0
+    lr_critic: float = 0.01
+    critic_gamma: float = 0.01  # weight of R1 on what these eyes see
     reuse_fakes: bool = True  # D learns from the pictures that G has just learnt from
     blur: float = 0.0  # pixels at the start; StyleGAN3-R
     blur_kimg: float = 0.0
@@ -97,6 +103,9 @@ class Recipe:
             lambda: check("lr_D", self.lr_D > 0, "more than 0"),
             lambda: check("attributes_weight", self.attributes_weight >= 0, "0 or more"),
             lambda: check("match_weight", self.match_weight >= 0, "0 or more"),
+            lambda: check("lr_critic", self.lr_critic > 0, "more than 0"),
+            lambda: check("critic_weight", self.critic_weight >= 0, "0 or more"),
+            lambda: check("critic_gamma", self.critic_gamma >= 0, "0 or more"),
             lambda: check(
                 "attributes_match",
                 {*self.attributes_match} <= {name.removeprefix("-") for name in self.attributes},
@@ -118,6 +127,7 @@ class Recipe:
                 family != "stylegan2" or len(self.channels) == r.bit_length() - 2,
                 f"one width for each of 4 ... {r} px",
             ),
+            *(partial(check_eyes, text) for text in self.critic),
         )
 
     def generator(self) -> Generator:

@@ -65,20 +65,20 @@ class Filterbank:
     def __call__(self, pictures: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
         """[N, 3, h, w] in [0, 1] -> each scale [N, 12, h', w'], colour [N, 4, h/16, w/16]."""
         n, _, h, w = pictures.shape
-        x = (self._opponent @ pictures.flatten(2)).reshape(n * 3, 1, h, w)
+        x = (self._opponent.to(pictures) @ pictures.flatten(2)).reshape(n * 3, 1, h, w)
         maps: dict[str, Tensor] = {}
         for name in self.LAYERS[:-1]:
             if name in names:
                 maps[name] = self._energy(x).unflatten(0, (n, 3)).flatten(1, 2)
             if len(maps) == len(names):
                 return maps
-            x = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), self._halve, stride=2)
+            x = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), self._halve.to(x), stride=2)
         colour = x.reshape(n, 3, *x.shape[2:])
         maps["colour"] = torch.cat([colour, 1 - colour[:, :1]], dim=1)
         return maps
 
     def _energy(self, x: Tensor) -> Tensor:
         """[N, 1, h, w] -> [N, 4, h/2, w/2]."""
-        waves = F.conv2d(F.pad(x, (3, 3, 3, 3), mode="replicate"), self._gabor, stride=2)
+        waves = F.conv2d(F.pad(x, (3, 3, 3, 3), mode="replicate"), self._gabor.to(x), stride=2)
         real, imaginary = waves.chunk(2, dim=1)
         return self.CONTRAST * (real.square() + imaginary.square() + 1e-8).sqrt()

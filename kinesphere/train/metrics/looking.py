@@ -67,12 +67,17 @@ class NetworkFeatures:
         maps = self.network(self._sized(pictures.cpu().float() / 255), self.layers)
         return torch.cat([described(maps[name]) for name in self.layers], dim=1).float().cpu().numpy()
 
+    def maps(self, img: Tensor) -> list[Tensor]:
+        """The layers' maps [N, C, h, w] of pictures [N, 1, 3 or 4, H, W] in [-1, 1], with gradients."""
+        seen = self.network(self._sized(rgb01(img)), self.layers)
+        return [seen[name].to(img.device) for name in self.layers]
+
     def distance(self, a: Tensor, b: Tensor) -> Tensor:
         """A perceptual distance [N] of pictures [N, C, H, W] in [-1, 1]: Zhang et al. (2018), eq. 1, all channels of weight 1.
 
         It is squared, as path lengths need it, and not that of their fitted weights: compare it with itself only.
         """
-        first, second = (self.network(self._sized(_rgb01(x)), self.compared) for x in (a, b))
+        first, second = (self.network(self._sized(rgb01(x.cpu())), self.compared) for x in (a, b))
         apart = [F.normalize(first[name]) - F.normalize(second[name]) for name in self.compared]
         return torch.stack([x.double().square().sum(dim=1).mean(dim=(1, 2)) for x in apart]).sum(dim=0)
 
@@ -101,7 +106,7 @@ def rgb(pictures: Tensor) -> Tensor:
     return pictures
 
 
-def _rgb01(img: Tensor) -> Tensor:
-    """[N, C, H, W] in [-1, 1] -> [N, 3, H, W] about [0, 1], on the CPU, not rounded and not cut: small steps must be kept."""
-    x = img.cpu().float() / 2 + 0.5
+def rgb01(img: Tensor) -> Tensor:
+    """[N, C, H, W] in [-1, 1] -> [N, 3, H, W] about [0, 1], not rounded and not cut: small steps must be kept."""
+    x = img.float() / 2 + 0.5
     return x.expand(-1, 3, -1, -1) if x.shape[1] == 1 else x[:, :3] * x[:, 3:] if x.shape[1] == 4 else x
