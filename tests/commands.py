@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from kinesphere import cli
+from kinesphere import cli, startup
 
 
 def run(*words: object, code: int = 0, capsys: pytest.CaptureFixture[str]) -> str:
@@ -16,8 +16,8 @@ def run(*words: object, code: int = 0, capsys: pytest.CaptureFixture[str]) -> st
     """
     with pytest.MonkeyPatch.context() as there:
         there.setattr(sys, "argv", ["kinesphere", *map(str, words)])
-        there.setattr(cli.startup, "go_first", lambda: False)
-        there.setattr(cli.startup, "calm_collector", lambda: None)
+        there.setattr(startup, "go_first", lambda: False)
+        there.setattr(startup, "calm_collector", lambda: None)
         try:
             cli.main()
             ended = 0

@@ -18,6 +18,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from kinesphere import checkpoints, cli
+from kinesphere.cli import playing
 from kinesphere.performance import Status
 from kinesphere.studio import latents
 
@@ -293,7 +294,7 @@ def test_play_without_camera_or_screen_plays_the_clip_and_says_where_the_video_i
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-    monkeypatch.setattr(cli, "list_cameras", lambda: [])
+    monkeypatch.setattr(playing, "list_cameras", lambda: [])
     said = run("play", "--model", FIXTURES / "sg2ada_map2_32.pkl", "--seconds", 1, capsys=capsys)
     assert "no camera was found" in said and "the video is out/play-1.mp4" in said
     assert len(frames_of(tmp_path / "out" / "play-1.mp4")) > 3
@@ -303,7 +304,7 @@ def test_play_tells_what_breaks_and_what_is_well_again_once(capsys):
     def status(**troubles):
         return Status(1.0, 30, 30.0, 0.01, 0.02, 0, 0.04, troubles, 0)
 
-    tell = cli._told()
+    tell = playing._told()
     for told in (status(), status(eye="the cable is out"), status(eye="the cable is out"), status(), status()):
         tell(told)
     assert capsys.readouterr().err.split("\n") == [
@@ -314,7 +315,7 @@ def test_play_tells_what_breaks_and_what_is_well_again_once(capsys):
 
 
 def test_what_is_told_is_told_whole_brackets_and_all(capsys, monkeypatch, tmp_path):
-    cli._told()(Status(1.0, 30, 30.0, 0.01, 0.02, 0, 0.04, {"eye": "[h264 @ 1] no frame in [/dev/video0]"}, 1))
+    playing._told()(Status(1.0, 30, 30.0, 0.01, 0.02, 0, 0.04, {"eye": "[h264 @ 1] no frame in [/dev/video0]"}, 1))
     assert "eye: [h264 @ 1] no frame in [/dev/video0]; the last" in capsys.readouterr().err
     monkeypatch.chdir(tmp_path)
     assert "[/no].pkl" in run("inspect", "[/no].pkl", code=1, capsys=capsys)
