@@ -1,5 +1,7 @@
 """A second discriminator with frozen eyes: what it counts in, what it learns, what G learns from it, and that a run keeps it."""
 
+import csv
+
 import numpy as np
 import pytest
 import torch
@@ -116,6 +118,21 @@ def test_the_critic_learns_and_its_eyes_do_not(greys, one_thread):
     assert all(torch.equal(a, b) for a, b in zip(seen, t.critic.look(picture), strict=True))
     assert not any(torch.equal(a, b) for a, b in zip(heads, t.critic.parameters(), strict=True))
     assert {"critic_G", "critic_D", "critic_r1"} <= t.tell().keys()
+
+
+def test_it_reads_what_is_known_and_g_is_asked_by_what_it_reads(greys, one_thread):
+    light = np.linspace(-1, 1, 40)
+    with open(f"{greys}-factors.csv", "w", newline="") as file:
+        csv.writer(file).writerows([("name", "light"), *((f"{i:02d}.png", light[i]) for i in range(40))])
+    t = training(greys, attributes=("light",), attributes_line=("light",), lr_D=1e-9)
+    for _ in range(120):
+        t.step()
+    t.tell()
+    t.step()
+    assert t.tell()["critic_attributes"] < 0.1  # 1 is what knowing nothing costs
+    grey = torch.linspace(-1, 1, 9)[:, None, None, None].expand(-1, 3, 16, 16)
+    read = t.read(t.critic.look(grey))[:, 0]
+    assert np.corrcoef(read.detach(), np.linspace(-1, 1, 9))[0, 1] > 0.95
 
 
 def test_a_resumed_run_is_criticised_on_as_if_nothing_had_been(greys, tmp_path, one_thread):

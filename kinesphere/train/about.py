@@ -25,7 +25,7 @@ from kinesphere.types import KinesphereError
 RUN = "run.json"
 FIXED = frozenset(
     "img_resolution img_channels c_dim family channels z_dim w_dim mapping_layers noise conv_clamp batch seed ada_every "
-    "freeze_d attributes critic".split()
+    "freeze_d attributes attributes_line critic".split()
 )
 """What makes a run that run: the networks, and what its steps and its random numbers are counted by."""
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from kinesphere.models.mapping import Dense
@@ -19,6 +20,7 @@ from kinesphere.train.datasets import TrainingSet
 from kinesphere.types import KinesphereError
 
 FACTORS_SUFFIX = "-factors.csv"  # the table beside a set, as `kinesphere dataset portraits` writes it
+NO_SPREAD = 1e-6
 PICTURE = "name"  # its column of the pictures' names
 
 
@@ -110,6 +112,27 @@ class AttributeHead(nn.Module):
         return self.line(self.seen.float())
 
 
+class AttributeLines(nn.Module):
+    """Straight lines through W, one for each named attribute: learnt with G, which is asked to keep to them.
+
+    A line tells numbers that vary as much as those read from real pictures do. Where it told less, as a line does that fits
+    badly, G would be asked to draw all pictures alike.
+    """
+
+    spread: Tensor  # [names], the deviation of what is read from real pictures, so far
+
+    def __init__(self, w_dim: int, names: Sequence[str]) -> None:
+        super().__init__()
+        self.names = list(names)
+        self.line = Dense(w_dim, len(names))
+        self.register_buffer("spread", torch.ones(len(names)))
+
+    def forward(self, ws: Tensor, natural: Tensor) -> Tensor:
+        """[N, num_ws, w_dim] -> [N, names]; of mixed styles the mean over the rows counts. `natural` [M, num_ws, w_dim]: others."""
+        others = self.line(natural.mean(1))
+        return (self.line(ws.mean(1)) - others.mean(0)) / (others.std(0) + NO_SPREAD) * self.spread
+
+
 def attribute_loss(told: Tensor, known: Tensor) -> Tensor:
     """The mean square of what was told wrongly, in variances: 1 is what knowing nothing costs. A scalar."""
     return (told - known).square().mean()
@@ -133,4 +156,4 @@ def _within(x: Tensor) -> Tensor:
     return _gap(x, x).sum((0, 1)) / max(len(x) * (len(x) - 1), 1)
 
 
-__all__ = ["AttributeHead", "Attributes", "attribute_loss", "energy_distance", "read_attributes"]
+__all__ = ["AttributeHead", "AttributeLines", "Attributes", "attribute_loss", "energy_distance", "read_attributes"]

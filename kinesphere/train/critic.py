@@ -75,14 +75,16 @@ class Critic(nn.Module):
     """Heads on what frozen eyes see: for each map of each network one, which says how real it looks.
 
     `img` [N, C, H, W] in [-1, 1], of the training set: its features' means and deviations are what all features are counted in.
+    `names`: attributes that it learns to read, too, by a straight line through all that its eyes see.
     """
 
-    def __init__(self, eyes: Sequence[Eyes], img: Tensor) -> None:
+    def __init__(self, eyes: Sequence[Eyes], img: Tensor, names: Sequence[str] = ()) -> None:
         super().__init__()
         self.eyes = tuple(eyes)  # no modules of this one: frozen, and not kept with the run
         with torch.no_grad():
             seen = self.maps(img)
         self.heads = nn.ModuleList(Head(x[0].numel()) for x in seen)
+        self.reader = Dense(sum(x[0].numel() for x in seen), len(names)) if names else None
         for i, x in enumerate(seen):
             mean, spread = x.mean((0, 2, 3), keepdim=True), x.transpose(0, 1).flatten(1).std(1)[None, :, None, None]
             self.register_buffer(f"mean{i}", mean)
@@ -102,6 +104,11 @@ class Critic(nn.Module):
     def forward(self, seen: Sequence[Tensor]) -> Tensor:
         """How real it looks: logits [N, maps], from what `look` saw."""
         return torch.cat([head(x) for head, x in zip(self.heads, seen, strict=True)], 1)
+
+    def read(self, seen: Sequence[Tensor]) -> Tensor:
+        """The attributes [N, names], at mean 0 and deviation 1, from what `look` saw."""
+        assert self.reader
+        return self.reader(torch.cat(list(seen), 1))
 
 
 class Head(nn.Module):

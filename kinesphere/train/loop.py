@@ -17,7 +17,7 @@ from kinesphere.latent import mix_styles
 from kinesphere.models import Generator, set_precision
 from kinesphere.models.stylegan3 import Layer, StyleGAN3
 from kinesphere.train import losses
-from kinesphere.train.attributes import AttributeHead, attribute_loss, energy_distance, read_attributes
+from kinesphere.train.attributes import AttributeHead, AttributeLines, attribute_loss, energy_distance, read_attributes
 from kinesphere.train.augment import Adaptive, Augment
 from kinesphere.train.critic import Critic, feature_penalty, open_eyes
 from kinesphere.train.datasets import mirrored, order
@@ -28,6 +28,8 @@ from kinesphere.train.transfer import freeze_d
 PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
 W_AVG_DECAY = 0.998  # each step (Karras et al. 2020, ADA)
 PATH_DECAY = 0.01
+SPREAD_DECAY = 0.02
+NATURAL = 256  # latents that the spread of a line is taken of
 PATH_SHARE = 2  # path lengths are measured on half of the batch
 MAGNITUDE_KIMG = 20.0  # half-life of StyleGAN3's magnitudes
 
@@ -85,11 +87,16 @@ class Training:
         self.critic = None
         if recipe.critic:
             eyes = [open_eyes(text) for text in recipe.critic]
-            self.critic = Critic(eyes, self.some().to(fabric.device)).to(fabric.device)
+            names = self.attributes.names if self.attributes else ()
+            self.critic = Critic(eyes, self.some().to(fabric.device), names).to(fabric.device)
         self.taught = [*self.learning_D, *(self.head.parameters() if self.head else ())]
-        self.opt_G = adam(
-            self.G.parameters(), recipe.lr_G, recipe.betas, recipe.path_length and recipe.path_length_every
+        self.lines = (
+            AttributeLines(self.G.w_dim, recipe.attributes_line).to(fabric.device) if recipe.attributes_line else None
         )
+        self.opt_G = adam(
+            [*self.G.parameters(), *(self.lines.parameters() if self.lines else ())],
+            recipe.lr_G, recipe.betas, recipe.path_length and recipe.path_length_every,
+        )  # fmt: skip
         self.opt_D = adam(self.taught, recipe.lr_D, recipe.betas, recipe.gamma and recipe.r1_every)
         self.opt_critic = adam(self.critic.parameters(), recipe.lr_critic, recipe.betas, 0) if self.critic else None
         self.units = losses.colour_units(self.some()).to(fabric.device) if recipe.r1_colours else None
@@ -191,10 +198,13 @@ class Training:
                 shown = self.shown(fakes, "G", part)
                 logits = self.D(shown, c)
                 loss = asked = losses.generator_loss(logits).mean()
-                if (distance := self.distance(part, real)) is not None:
-                    asked = asked + self.recipe.match_weight * distance
-                if self.critic:
-                    asked = asked + self.recipe.critic_weight * self.criticised(shown)
+                seen = self.critic.look(shown) if self.critic else None
+                if self.critic and seen:
+                    criticised = losses.generator_loss(self.critic(seen)).mean()
+                    self.count(critic_G=criticised)
+                    asked = asked + self.recipe.critic_weight * criticised
+                if self.head:
+                    asked = asked + self.asked_of_attributes(part, real, ws, self.read(seen))
                 self.backward(asked)
                 self.count(loss_G=loss, logit_fake=logits.mean())
                 made.append((fakes.detach(), c))
@@ -233,7 +243,7 @@ class Training:
             if reading is not None:
                 asked = asked + self.recipe.attributes_weight * reading
             if self.critic:
-                asked = asked + self.criticising(real_shown, fake_shown)
+                asked = asked + self.criticising(part, real_shown, fake_shown)
             self.backward(asked)
             signs = real.detach().sign()
             self.count(loss_D=loss, logit_real=real.mean(), r_t=signs.mean())
@@ -242,15 +252,8 @@ class Training:
         if self.opt_critic:
             self.update(self.opt_critic)
 
-    def criticised(self, img: Tensor) -> Tensor:
-        """What G is asked by the critic, of its pictures [n, C, H, W] as D sees them: the mean over all maps of its eyes."""
-        assert self.critic
-        loss = losses.generator_loss(self.critic(self.critic.look(img))).mean()
-        self.count(critic_G=loss)
-        return loss
-
-    def criticising(self, real: Tensor, fake: Tensor) -> Tensor:
-        """What the critic learns from: D's loss, and R1 in the space of what its eyes see."""
+    def criticising(self, part: Part, real: Tensor, fake: Tensor) -> Tensor:
+        """What the critic learns from: D's loss, R1 in the space of what its eyes see, and what is known of real pictures."""
         assert self.critic
         with torch.no_grad():
             seen, made = self.critic.look(real), self.critic.look(fake)
@@ -259,31 +262,59 @@ class Training:
         loss = losses.discriminator_loss(logits, self.critic(made))
         penalty = feature_penalty(logits, seen)
         self.count(critic_D=loss, critic_r1=penalty)
-        return loss + self.recipe.critic_gamma / 2 * penalty
+        asked = loss + self.recipe.critic_gamma / 2 * penalty
+        if self.attributes:
+            reading = attribute_loss(self.critic.read(seen), self.known(part))
+            self.count(critic_attributes=reading)
+            asked = asked + reading
+        return asked
+
+    def known(self, part: Part) -> Tensor:
+        """The attributes [n, columns] of this step's real pictures."""
+        assert self.attributes
+        return torch.from_numpy(self.attributes.of(*self.places(part))).to(self.fabric.device)
 
     def reading(self, part: Part) -> Tensor | None:
         """How wrong D reads the attributes of the real pictures that it saw last; None where it is not asked to."""
-        if self.attributes is None or self.head is None:
+        if self.head is None:
             return None
-        known = torch.from_numpy(self.attributes.of(*self.places(part))).to(self.fabric.device)
-        loss = attribute_loss(self.head(), known)
+        loss = attribute_loss(self.head(), self.known(part))
         self.count(attributes=loss)
         return loss
 
-    def distance(self, part: Part, real: Batch) -> Tensor | None:
-        """How far the attributes of the pictures that D saw last lie from those of real ones, as D reads both; None: not asked."""
-        r = self.recipe
-        if self.head is None or not r.attributes_match or not r.match_weight:
-            return None
-        columns = [self.head.names.index(name) for name in r.attributes_match]
-        told = self.head()[:, columns]
+    def read(self, seen: list[Tensor] | None) -> Tensor:
+        """The attributes [n, columns] of pictures: read by the critic in what its eyes saw, or else by D, which saw them last."""
+        assert self.head
+        return self.critic.read(seen) if self.critic and seen else self.head()
+
+    def asked_of_attributes(self, part: Part, real: Batch, ws: Tensor, read: Tensor) -> Tensor:
+        """Of pictures that were read: to vary as the real ones do, and to lie along straight lines through W."""
+        r, asked = self.recipe, read.new_zeros(())
+        if not (r.attributes_match or self.lines):
+            return asked
         with torch.no_grad():
-            img, c = real
-            self.D(self.shown(img, "match", part), c)
-            true = self.head()[:, columns]
-        distance = energy_distance(told, true)
-        self.count(attributes_distance=distance)
-        return distance
+            img = self.shown(real[0], "match", part)
+            if self.critic is None:
+                self.D(img, real[1])
+            true = self.read(self.critic.look(img) if self.critic else None)
+        if r.attributes_match:
+            columns = self.columns(r.attributes_match)
+            distance = energy_distance(read[:, columns], true[:, columns])
+            self.count(attributes_distance=distance)
+            asked = asked + r.match_weight * distance
+        if self.lines:
+            columns = self.columns(r.attributes_line)
+            self.lines.spread.lerp_(self.mean(true[:, columns].std(0)), SPREAD_DECAY)
+            with torch.no_grad():
+                natural, _ = self.styles("natural", part, NATURAL)
+            crooked = attribute_loss(self.lines(ws, natural), read[:, columns])
+            self.count(attributes_crooked=crooked)
+            asked = asked + r.line_weight * crooked
+        return asked
+
+    def columns(self, names: tuple[str, ...]) -> list[int]:
+        assert self.head
+        return [self.head.names.index(name) for name in names]
 
     def step_r1(self, reals: list[Batch]) -> None:
         for part, (img, c) in zip(self.parts, reals, strict=True):
@@ -349,7 +380,8 @@ class Training:
 
     def networks(self) -> dict[str, nn.Module]:
         found: dict[str, nn.Module] = {"G": self.G, "D": self.D, "G_ema": self.G_ema}
-        return found | ({"head": self.head} if self.head else {}) | ({"critic": self.critic} if self.critic else {})
+        aides = {"head": self.head, "lines": self.lines, "critic": self.critic}
+        return found | {name: aide for name, aide in aides.items() if aide is not None}
 
     def learners(self) -> list[tuple[str, nn.Module, torch.optim.Optimizer]]:
         """What learns, by the name of its optimiser's state."""
@@ -358,6 +390,8 @@ class Training:
         ]  # fmt: skip
         if self.head:
             found.append(("opt_head", self.head, self.opt_D))
+        if self.lines:
+            found.append(("opt_lines", self.lines, self.opt_G))
         if self.critic and self.opt_critic:
             found.append(("opt_critic", self.critic, self.opt_critic))
         return found

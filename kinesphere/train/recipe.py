@@ -57,6 +57,8 @@ class Recipe:
         str, ...
     ] = ()  # those of them that G's pictures are to be distributed in as the real ones are
     match_weight: float = 1.0
+    attributes_line: tuple[str, ...] = ()  # those of them that are to lie along straight lines through W
+    line_weight: float = 1.0
     critic: tuple[str, ...] = ()  # NAME:WEIGHTS of frozen networks with whose eyes a second D looks, see `critic.py`
     critic_weight: float = 1.0
     lr_critic: float = 0.01
@@ -92,6 +94,8 @@ class Recipe:
         r, family = self.img_resolution, self.family
         halves = family == "stylegan2"
         precisions = ("fp32", "bf16", "fp16") if halves else ("fp32",)
+        read = {name.removeprefix("-") for name in self.attributes}
+        some = f"some of the attributes, without a minus: {', '.join(self.attributes) or 'there are none'}"
         wanted = "fp32, bf16 or fp16" if halves else f"fp32: {family} has no half precision"
         check_all(
             lambda: check("family", family in FAMILIES, f"one of {', '.join(FAMILIES)}"),
@@ -106,10 +110,10 @@ class Recipe:
             lambda: check("lr_critic", self.lr_critic > 0, "more than 0"),
             lambda: check("critic_weight", self.critic_weight >= 0, "0 or more"),
             lambda: check("critic_gamma", self.critic_gamma >= 0, "0 or more"),
-            lambda: check(
-                "attributes_match",
-                {*self.attributes_match} <= {name.removeprefix("-") for name in self.attributes},
-                f"some of the attributes, without a minus: {', '.join(self.attributes) or 'there are none'}",
+            lambda: check("line_weight", self.line_weight >= 0, "0 or more"),
+            *(
+                partial(check, name, {*getattr(self, name)} <= read, some)
+                for name in ("attributes_match", "attributes_line")
             ),
             lambda: check("style_mixing", 0 <= self.style_mixing <= 1, "a probability from 0 to 1"),
             lambda: check("augment_p", 0 <= self.augment_p <= 1, "a probability from 0 to 1"),
