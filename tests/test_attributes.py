@@ -11,7 +11,7 @@ from PIL import Image
 from torch.testing import assert_close
 
 from kinesphere.train import launch
-from kinesphere.train.attributes import energy_distance, read_attributes
+from kinesphere.train.attributes import AttributeLines, energy_distance, read_attributes
 from kinesphere.train.datasets import open_set
 from kinesphere.train.loop import Training
 from kinesphere.train.recipe import parse, plan
@@ -156,6 +156,17 @@ def test_g_learns_to_draw_along_straight_lines_of_w(greys, one_thread):
     after, spread = straight()
     assert before < 0.6 and after > 0.9  # without the lines it stays between 0.4 and 0.7
     assert spread > 0.75  # and not by drawing all pictures alike
+
+
+def test_a_line_tells_numbers_that_vary_as_much_as_the_real_ones_however_badly_it_fits():
+    rng = torch.Generator().manual_seed(0)
+    lines = AttributeLines(4, ["a", "b"])
+    for _ in range(400):
+        lines.follow(torch.tensor([0.25, 4.0]))
+    ws = torch.randn(500, 6, 4, generator=rng) * 3 + 1
+    told = lines(ws, ws)
+    assert_close(told.std(0), torch.tensor([0.5, 2.0]), atol=0.01, rtol=0.01)
+    assert_close(told.mean(0), torch.zeros(2), atol=1e-4, rtol=0)
 
 
 def test_g_is_never_asked_for_a_number(greys, one_thread):

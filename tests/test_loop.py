@@ -163,7 +163,7 @@ from kinesphere.train.recipe import plan
 torch.set_num_threads(1)
 fabric = Fabric(accelerator="cpu", devices=2, strategy="ddp")
 fabric.launch()
-recipe, _ = plan(16, 3, 4, 16, "cpu", **(TINY | dict(augment="bgc", ada_kimg=0.5, path_length=2.0)))
+recipe, _ = plan(16, 3, 4, 16, "cpu", **(TINY | dict(augment="bgc", ada_kimg=0.5, path_length=2.0, critic=("filterbank",))))
 torch.manual_seed(0)
 G, G_ema = recipe.generator(), recipe.generator()
 G_ema.load_state_dict(G.state_dict())
@@ -191,13 +191,13 @@ def test_two_processes_learn_what_one_learns(tmp_path, one_thread):
     assert done.returncode == 0, done.stderr[-3000:]
     two = load_file(out)
 
-    alone = training(c_dim=4, augment="bgc", ada_kimg=0.5, path_length=2.0)
+    alone = training(c_dim=4, augment="bgc", ada_kimg=0.5, path_length=2.0, critic=("filterbank",))
     told = []
     for _ in range(5):
         for _ in range(4):
             alone.step()
         told.append(alone.tell())
-    for name in ("loss_G", "loss_D", "logit_real", "logit_fake", "r_t", "path_length", "ada_p"):
+    for name in ("loss_G", "loss_D", "logit_real", "logit_fake", "r_t", "path_length", "ada_p", "critic_G", "critic_D"):
         curve = torch.tensor([e[name] for e in told])
         assert_close(two[name].float(), curve, atol=2e-3, rtol=2e-3, msg=lambda m, n=name: f"{n}: {m}")
     assert_close(two["G_ema"], weights(alone.G_ema), atol=2e-3, rtol=1e-2)

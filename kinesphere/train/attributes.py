@@ -21,6 +21,7 @@ from kinesphere.types import KinesphereError
 
 FACTORS_SUFFIX = "-factors.csv"  # the table beside a set, as `kinesphere dataset portraits` writes it
 NO_SPREAD = 1e-6
+SPREAD_DECAY = 0.02  # each step
 PICTURE = "name"  # its column of the pictures' names
 
 
@@ -119,7 +120,9 @@ class AttributeLines(nn.Module):
     badly, G would be asked to draw all pictures alike.
     """
 
-    spread: Tensor  # [names], the deviation of what is read from real pictures, so far
+    spread: (
+        Tensor  # [names], of what is read from real pictures, so far: the root mean square, as attributes have mean 0
+    )
 
     def __init__(self, w_dim: int, names: Sequence[str]) -> None:
         super().__init__()
@@ -131,6 +134,10 @@ class AttributeLines(nn.Module):
         """[N, num_ws, w_dim] -> [N, names]; of mixed styles the mean over the rows counts. `natural` [M, num_ws, w_dim]: others."""
         others = self.line(natural.mean(1))
         return (self.line(ws.mean(1)) - others.mean(0)) / (others.std(0) + NO_SPREAD) * self.spread
+
+    def follow(self, square: Tensor) -> None:
+        """The mean square [names] of what has been read from some more real pictures."""
+        self.spread.copy_(self.spread.square().lerp(square, SPREAD_DECAY).sqrt())
 
 
 def attribute_loss(told: Tensor, known: Tensor) -> Tensor:

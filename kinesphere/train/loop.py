@@ -28,7 +28,6 @@ from kinesphere.train.transfer import freeze_d
 PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
 W_AVG_DECAY = 0.998  # each step (Karras et al. 2020, ADA)
 PATH_DECAY = 0.01
-SPREAD_DECAY = 0.02
 NATURAL = 256  # latents that the spread of a line is taken of
 PATH_SHARE = 2  # path lengths are measured on half of the batch
 MAGNITUDE_KIMG = 20.0  # half-life of StyleGAN3's magnitudes
@@ -304,7 +303,7 @@ class Training:
             asked = asked + r.match_weight * distance
         if self.lines:
             columns = self.columns(r.attributes_line)
-            self.lines.spread.lerp_(self.mean(true[:, columns].std(0)), SPREAD_DECAY)
+            self.lines.follow(self.mean(true[:, columns].square().mean(0)))
             with torch.no_grad():
                 natural, _ = self.styles("natural", part, NATURAL)
             crooked = attribute_loss(self.lines(ws, natural), read[:, columns])
