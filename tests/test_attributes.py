@@ -7,30 +7,21 @@ import numpy as np
 import pytest
 import torch
 from lightning_fabric import Fabric
-from PIL import Image
+from tiny_runs import TINY, paint_greys, training, whole_and_halves
 from torch.testing import assert_close
 
 from kinesphere.train import launch
 from kinesphere.train.attributes import AttributeLines, energy_distance, read_attributes
 from kinesphere.train.datasets import open_set
-from kinesphere.train.loop import Training
 from kinesphere.train.recipe import parse, plan
 from kinesphere.types import KinesphereError
-
-TINY = dict(
-    channels=(8, 8, 8), z_dim=4, w_dim=4, mapping_layers=1, batch=8, augment="none", metric="none", ada_every=2, kimg=0.064,
-    log_kimg=0.016,
-)  # fmt: skip
 
 
 @pytest.fixture
 def greys(tmp_path):
     """Forty plain pictures of 16 px, and a table that knows how light each is, and what no picture shows."""
     folder = tmp_path / "greys"
-    folder.mkdir()
-    light = np.linspace(0, 255, 40).astype(np.uint8)
-    for i, value in enumerate(light):
-        Image.fromarray(np.full((16, 16, 3), value, np.uint8)).save(folder / f"{i:02d}.png")
+    light = paint_greys(folder)
     (folder / "dataset.json").write_text(json.dumps({"labels": None}))
     hidden = np.random.RandomState(0).permutation(40)
     rows = [(f"{i:02d}.png", light[i] / 255, hidden[i], "round") for i in range(40)]
@@ -41,15 +32,6 @@ def greys(tmp_path):
 def table(folder, rows, header=("name", "light", "hidden", "shape")):
     with open(f"{folder}-factors.csv", "w", newline="") as file:
         csv.writer(file).writerows([header, *rows])
-
-
-def training(folder, **asked):
-    data = open_set(folder)
-    recipe, _ = plan(16, 3, 0, len(data), "cpu", **(TINY | asked))
-    torch.manual_seed(0)
-    return Training(
-        recipe, data, Fabric(accelerator="cpu"), recipe.generator(), recipe.discriminator(), recipe.generator()
-    )
 
 
 def test_numbers_come_to_mean_0_and_deviation_1_and_some_turn_in_the_mirror(greys):
@@ -97,6 +79,17 @@ def test_the_energy_distance_of_like_things_is_0_in_the_mean_however_few():
     assert float(torch.stack(few).mean()) == pytest.approx(0, abs=0.03)
 
 
+def teach(t, teacher, steps):
+    """Ask nothing of G but what it is asked of attributes."""
+    for _ in range(steps):
+        ws = t.styles("G", t.parts[0], 8)[0]
+        t.D(t.G.synthesis(ws))
+        t.asked_of_attributes(t.parts[0], t.reals(t.parts[0]), ws, None).backward()
+        teacher.step()
+        teacher.zero_grad()
+        t.steps += 1
+
+
 def test_g_learns_to_vary_as_the_pictures_do(greys, one_thread):
     """D has learnt to read lightness; a G whose pictures it finds alike is asked for nothing but to differ as real ones do."""
     t = training(greys, attributes=("light",), attributes_weight=4.0, attributes_match=("light",), lr_G=1e-9)
@@ -115,13 +108,7 @@ def test_g_learns_to_vary_as_the_pictures_do(greys, one_thread):
 
     real = read(torch.from_numpy(t.data.batch(np.arange(40))).float() / 127.5 - 1)
     before, teacher = read(made()), torch.optim.Adam(t.G.parameters(), 0.0025)
-    for _ in range(60):
-        ws = t.styles("G", t.parts[0], 8)[0]
-        t.D(t.G.synthesis(ws))
-        t.asked_of_attributes(t.parts[0], t.reals(t.parts[0]), ws, t.read(None)).backward()
-        teacher.step()
-        teacher.zero_grad()
-        t.steps += 1
+    teach(t, teacher, 60)
     after = read(made())
     assert before.std() < 0.6 * real.std() and abs(float(after.std() / real.std()) - 1) < 0.3
     assert energy_distance(after, real) < 0.25 * energy_distance(before, real)
@@ -146,13 +133,7 @@ def test_g_learns_to_draw_along_straight_lines_of_w(greys, one_thread):
 
     before, _ = straight()
     teacher = torch.optim.Adam([*t.G.parameters(), *t.lines.parameters()], 0.0025, (0.0, 0.99))
-    for _ in range(150):
-        ws = t.styles("G", t.parts[0], 8)[0]
-        t.D(t.G.synthesis(ws))
-        t.asked_of_attributes(t.parts[0], t.reals(t.parts[0]), ws, t.read(None)).backward()
-        teacher.step()
-        teacher.zero_grad()
-        t.steps += 1
+    teach(t, teacher, 150)
     after, spread = straight()
     assert before < 0.6 and after > 0.9  # without the lines it stays between 0.4 and 0.7
     assert spread > 0.75  # and not by drawing all pictures alike
@@ -179,18 +160,7 @@ def test_g_is_never_asked_for_a_number(greys, one_thread):
 
 
 def test_a_resumed_run_reads_on_as_if_nothing_had_been(greys, tmp_path, one_thread):
-    fabric, asked = Fabric(accelerator="cpu"), TINY | dict(attributes=("light", "-hidden"), attributes_line=("hidden",))
-    states = []
-    for name in ("whole", "halves"):
-        run = launch.run(str(greys), tmp_path / name, fabric, **(asked | ({"kimg": 0.032} if name == "halves" else {})))
-        for _ in run.go():
-            pass
-        if name == "halves":
-            run = launch.run(None, tmp_path / name, fabric, resume=True, kimg=0.064)
-            for _ in run.go():
-                pass
-        states.append(run.training.tensors())
-    whole, halves = states
+    whole, halves = whole_and_halves(greys, tmp_path, attributes=("light", "-hidden"), attributes_line=("hidden",))
     assert whole.keys() == halves.keys()
     assert all(any(key.startswith(f"opt_{aide}.") for key in whole) for aide in ("head", "lines"))
     assert not [key for key in whole if not torch.equal(whole[key], halves[key])]

@@ -5,47 +5,29 @@ import csv
 import numpy as np
 import pytest
 import torch
-from lightning_fabric import Fabric
-from PIL import Image
+from tiny_runs import TINY, paint_greys, training, whole_and_halves
 from torch.testing import assert_close
 
 from kinesphere import checkpoints
 from kinesphere.features.networks import NETWORKS
-from kinesphere.train import launch
 from kinesphere.train.critic import Critic, check_eyes, feature_penalty, open_eyes
-from kinesphere.train.datasets import open_set
-from kinesphere.train.loop import Training
 from kinesphere.train.recipe import parse, plan
 from kinesphere.types import KinesphereError
 
-TINY = dict(
-    channels=(8, 8, 8), z_dim=4, w_dim=4, mapping_layers=1, batch=8, augment="none", metric="none", ada_every=2, kimg=0.064,
-    log_kimg=0.016, critic=("filterbank",),
-)  # fmt: skip
+CRITIC = dict(critic=("filterbank",))
 
 
 @pytest.fixture
 def greys(tmp_path):
     """Forty plain pictures of 16 px, from black to white."""
     folder = tmp_path / "greys"
-    folder.mkdir()
-    for i, value in enumerate(np.linspace(0, 255, 40).astype(np.uint8)):
-        Image.fromarray(np.full((16, 16, 3), value, np.uint8)).save(folder / f"{i:02d}.png")
+    paint_greys(folder)
     return folder
 
 
 def lightness(img):
     """Eyes for one thing."""
     return [img.mean((1, 2, 3))[:, None, None, None]]
-
-
-def training(folder, **asked):
-    data = open_set(folder)
-    recipe, _ = plan(16, 3, 0, len(data), "cpu", **(TINY | asked))
-    torch.manual_seed(0)
-    return Training(
-        recipe, data, Fabric(accelerator="cpu"), recipe.generator(), recipe.discriminator(), recipe.generator()
-    )
 
 
 def test_what_the_eyes_see_is_counted_in_deviations_of_the_training_set():
@@ -79,7 +61,9 @@ def test_the_penalty_is_the_squared_slope():
 
 def test_g_learns_to_vary_as_the_pictures_do_in_what_the_eyes_see(greys, one_thread):
     """D is dumb here: it hardly learns. The critic alone tells G that there are dark and light pictures."""
-    t = training(greys, critic_weight=1.0, lr_D=1e-9, gamma=0.0, style_mixing=0.0, ema_kimg=0.8, ema_rampup=None)
+    t = training(
+        greys, **CRITIC, critic_weight=1.0, lr_D=1e-9, gamma=0.0, style_mixing=0.0, ema_kimg=0.8, ema_rampup=None
+    )
     t.critic = Critic([lightness], t.some())
     t.opt_critic = torch.optim.Adam(t.critic.parameters(), 0.01, (0.0, 0.99))
     z = torch.randn(128, 4, generator=torch.Generator().manual_seed(1))
@@ -100,7 +84,7 @@ def test_g_learns_to_vary_as_the_pictures_do_in_what_the_eyes_see(greys, one_thr
 
 
 def test_without_weight_g_is_as_it_would_be_without_a_critic(greys, one_thread):
-    judged, alone = training(greys, critic_weight=0.0), training(greys, critic=())
+    judged, alone = training(greys, **CRITIC, critic_weight=0.0), training(greys)
     for t in (judged, alone):
         for _ in range(4):
             t.step()
@@ -109,7 +93,7 @@ def test_without_weight_g_is_as_it_would_be_without_a_critic(greys, one_thread):
 
 
 def test_the_critic_learns_and_its_eyes_do_not(greys, one_thread):
-    t = training(greys)
+    t = training(greys, **CRITIC)
     picture = torch.linspace(-1, 1, 3 * 256).view(1, 3, 16, 16)
     seen = [x.clone() for x in t.critic.look(picture)]
     heads = [p.clone() for p in t.critic.parameters()]
@@ -124,7 +108,7 @@ def test_it_reads_what_is_known_and_g_is_asked_by_what_it_reads(greys, one_threa
     light = np.linspace(-1, 1, 40)
     with open(f"{greys}-factors.csv", "w", newline="") as file:
         csv.writer(file).writerows([("name", "light"), *((f"{i:02d}.png", light[i]) for i in range(40))])
-    t = training(greys, attributes=("light",), attributes_line=("light",), lr_D=1e-9)
+    t = training(greys, **CRITIC, attributes=("light",), attributes_line=("light",), lr_D=1e-9)
     for _ in range(120):
         t.step()
     t.tell()
@@ -136,17 +120,7 @@ def test_it_reads_what_is_known_and_g_is_asked_by_what_it_reads(greys, one_threa
 
 
 def test_a_resumed_run_is_criticised_on_as_if_nothing_had_been(greys, tmp_path, one_thread):
-    fabric, states = Fabric(accelerator="cpu"), []
-    for name in ("whole", "halves"):
-        run = launch.run(str(greys), tmp_path / name, fabric, **(TINY | ({"kimg": 0.032} if name == "halves" else {})))
-        for _ in run.go():
-            pass
-        if name == "halves":
-            run = launch.run(None, tmp_path / name, fabric, resume=True, kimg=0.064)
-            for _ in run.go():
-                pass
-        states.append(run.training.tensors())
-    whole, halves = states
+    whole, halves = whole_and_halves(greys, tmp_path, **CRITIC)
     assert whole.keys() == halves.keys() and any(key.startswith("opt_critic.") for key in whole)
     assert not [key for key in whole if not torch.equal(whole[key], halves[key])]
     D = checkpoints.load(str(tmp_path / "whole")).D  # what is kept to play with and to go on from is without it

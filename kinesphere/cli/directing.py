@@ -24,13 +24,7 @@ from kinesphere.cli.shared import (
     interruptible,
     vacant,
 )
-from kinesphere.studio import (
-    efforts,
-    findings,
-    framing,
-    recipes,
-    subjects,
-)
+from kinesphere.studio import efforts, findings, framing, recipes, subjects
 from kinesphere.studio.directions import STOP, edits, search, strips
 from kinesphere.studio.directions.labels import BETWEEN, KINDS, METHODS
 from kinesphere.studio.directions.measures import MEASURES

@@ -30,18 +30,7 @@ from kinesphere.cli.shared import (
 )
 from kinesphere.models.rows import rows_of
 from kinesphere.sinks import ENDINGS, to_file
-from kinesphere.studio import (
-    albums,
-    blending,
-    contact,
-    crews,
-    films,
-    framing,
-    plans,
-    projection,
-    recipes,
-    sidecars,
-)
+from kinesphere.studio import albums, blending, contact, crews, films, framing, plans, projection, recipes, sidecars
 from kinesphere.studio.centres import Centres
 from kinesphere.studio.latents import Latent
 from kinesphere.types import KinesphereError

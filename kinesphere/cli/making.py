@@ -28,11 +28,7 @@ from kinesphere.cli.shared import (
     two_columns,
     vacant,
 )
-from kinesphere.studio import (
-    encoder_training,
-    perceptual,
-    students,
-)
+from kinesphere.studio import encoder_training, perceptual, students
 from kinesphere.studio.encoder import Encoder
 from kinesphere.studio.squares import FITS
 from kinesphere.train import diary, recipe, stopping

@@ -24,11 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-
-
 console = Console(highlight=False, markup=False, soft_wrap=True)
-
-
 errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 
 
@@ -37,14 +33,8 @@ def explained(names: Mapping[str, str]) -> str:
 
 
 Psi = Annotated[float, typer.Option(help="Truncation: 1 is none, 0 the mean picture, negative its opposite.")]
-
-
 Class = Annotated[int, typer.Option("--class", help="The class, of a model that has classes.")]
-
-
 Device = Annotated[str, typer.Option(help="Where to compute: auto, cpu, cuda, mps.")]
-
-
 Overwrite = Annotated[bool, typer.Option("--overwrite", "-y", help="Replace the file where there is one.")]
 
 
@@ -72,10 +62,10 @@ def generator_of(model: str, device: str) -> Generator:
 
 
 def rate(text: str) -> Fraction:
-    rate = latent.exact("fps", text)
-    if rate > 1000:
+    fps = latent.exact("fps", text)
+    if fps > 1000:
         raise KinesphereError(f"fps {text} is out of range: above 0 and up to 1000")
-    return rate
+    return fps
 
 
 def vacant(path: Path, overwrite: bool) -> Path:

@@ -116,9 +116,7 @@ class Encoder(nn.Module):
         learnt = other.state_dict() | {
             "head.weight": turn.T @ other.head.weight, "head.bias": other.head.bias @ turn + shift,
         }  # fmt: skip
-        self.load_state_dict(
-            learnt | {name: getattr(self, name).clone() for name in ("mean", "axes", "inverse", "reach")}
-        )
+        self.load_state_dict(learnt | {name: getattr(self, name) for name in ("mean", "axes", "inverse", "reach")})
 
     @property
     def chart(self) -> Chart:

@@ -20,9 +20,9 @@ from kinesphere.train.datasets import TrainingSet
 from kinesphere.types import KinesphereError
 
 FACTORS_SUFFIX = "-factors.csv"  # the table beside a set, as `kinesphere dataset portraits` writes it
+PICTURE = "name"  # its column of the pictures' names
 NO_SPREAD = 1e-6
 SPREAD_DECAY = 0.02  # each step
-PICTURE = "name"  # its column of the pictures' names
 
 
 @dataclass(frozen=True)
@@ -120,13 +120,10 @@ class AttributeLines(nn.Module):
     badly, G would be asked to draw all pictures alike.
     """
 
-    spread: (
-        Tensor  # [names], of what is read from real pictures, so far: the root mean square, as attributes have mean 0
-    )
+    spread: Tensor  # [names], the root mean square of what was read from real pictures: attributes have mean 0
 
     def __init__(self, w_dim: int, names: Sequence[str]) -> None:
         super().__init__()
-        self.names = list(names)
         self.line = Dense(w_dim, len(names))
         self.register_buffer("spread", torch.ones(len(names)))
 

@@ -46,15 +46,15 @@ def check_eyes(text: str) -> None:
         )
 
 
-def open_eyes(text: str) -> Eyes:
-    """The frozen network that "NAME" or "NAME:WEIGHTS" says.
+def open_eyes(text: str, device: torch.device | str = "cpu") -> Eyes:
+    """The frozen network that "NAME" or "NAME:WEIGHTS" says, for pictures on this device.
 
     Raises KinesphereError for an unknown name, and where weights are missing, wrong or not wanted.
     """
     check_eyes(text)
     name, _, weights = text.partition(":")
     if name == JUDGE:
-        return JudgeEyes(read_judge(weights))
+        return JudgeEyes(read_judge(weights).to(device))
     network = NETWORKS[name](weights or None, None)
     return NetworkFeatures(name, network, network.default, network.default).maps
 
@@ -67,7 +67,6 @@ class JudgeEyes:
 
     def __call__(self, img: Tensor) -> list[Tensor]:
         """[N, judge.width, 1, 1]."""
-        self.judge.to(img.device)
         return [self.judge(prepared(rgb01(img) * 255)).features[:, :, None, None]]
 
 

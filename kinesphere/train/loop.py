@@ -85,7 +85,7 @@ class Training:
         self.head = AttributeHead(self.D, self.attributes.names).to(fabric.device) if self.attributes else None
         self.critic = None
         if recipe.critic:
-            eyes = [open_eyes(text) for text in recipe.critic]
+            eyes = [open_eyes(text, fabric.device) for text in recipe.critic]
             names = self.attributes.names if self.attributes else ()
             self.critic = Critic(eyes, self.some().to(fabric.device), names).to(fabric.device)
         self.taught = [*self.learning_D, *(self.head.parameters() if self.head else ())]
@@ -203,7 +203,7 @@ class Training:
                     self.count(critic_G=criticised)
                     asked = asked + self.recipe.critic_weight * criticised
                 if self.head:
-                    asked = asked + self.asked_of_attributes(part, real, ws, self.read(seen))
+                    asked = asked + self.asked_of_attributes(part, real, ws, seen)
                 self.backward(asked)
                 self.count(loss_G=loss, logit_fake=logits.mean())
                 made.append((fakes.detach(), c))
@@ -286,18 +286,20 @@ class Training:
         assert self.head
         return self.critic.read(seen) if self.critic and seen else self.head()
 
-    def asked_of_attributes(self, part: Part, real: Batch, ws: Tensor, read: Tensor) -> Tensor:
-        """Of pictures that were read: to vary as the real ones do, and to lie along straight lines through W."""
-        r, asked = self.recipe, read.new_zeros(())
-        if not (r.attributes_match or self.lines):
+    def asked_of_attributes(self, part: Part, real: Batch, ws: Tensor, seen: list[Tensor] | None) -> Tensor:
+        """Of pictures that were seen last: to vary as the real ones do, and to lie along straight lines through W."""
+        r, asked = self.recipe, ws.new_zeros(())
+        matched = r.attributes_match if r.match_weight else ()
+        if not (matched or self.lines):
             return asked
+        read = self.read(seen)  # before D sees others
         with torch.no_grad():
             img = self.shown(real[0], "match", part)
             if self.critic is None:
                 self.D(img, real[1])
             true = self.read(self.critic.look(img) if self.critic else None)
-        if r.attributes_match:
-            columns = self.columns(r.attributes_match)
+        if matched:
+            columns = self.columns(matched)
             distance = energy_distance(read[:, columns], true[:, columns])
             self.count(attributes_distance=distance)
             asked = asked + r.match_weight * distance
